@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: packages
+short_description: Installs Debian packages without starting their stock services
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Installs those of the named packages that C(dpkg) does not have. When it has them all, C(apt) is not asked at all,
+    so that a converged host stays green while its mirrors are down.
+  - While packages are installed, no service is started (C(/usr/sbin/policy-rc.d)); an existing policy is put back
+    afterwards, also by the next run when this one was killed.
+options:
+  name:
+    description: Names of Debian packages, as C(dpkg-query) knows them (no virtual packages).
+    type: list
+    elements: str
+    required: true
+  disable:
+    description:
+      - Units that must not be enabled by their package, for example because the server runs under a unit of one's own.
+      - Only units that were not enabled before the packages came are disabled; what an administrator enabled stays so.
+    type: list
+    elements: str
+    default: []
+  refresh:
+    description: Package lists that are older than this many seconds are fetched again before something is installed.
+    type: int
+    default: 3600
+  lock_timeout:
+    description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
+    type: int
+    default: 120
+attributes:
+  check_mode:
+    description: Reports what would be installed, and touches nothing.
+    support: full
+  diff_mode:
+    description: The names of the packages that come.
+    support: full
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+"""
+
+EXAMPLES = r"""
+- name: Install nginx, whose stock service stays down until it is configured
+  pyhost.web.packages:
+    name: [nginx-light]
+
+- name: Install uWSGI, which is started by units of our own
+  pyhost.web.packages:
+    name: [uwsgi-core, uwsgi-plugin-python3]
+    disable: [uwsgi.service]
+"""
+
+RETURN = r"""
+installed:
+  description: The packages that were (in check mode, would be) installed because this list named them.
+  type: list
+  elements: str
+  returned: success
+  sample: [nginx-light]
+disabled:
+  description: The units of O(disable) that the packages had enabled.
+  type: list
+  elements: str
+  returned: success
+  sample: [uwsgi.service]
+"""
+
+import functools
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "list", "elements": "str", "required": True},
+            "disable": {"type": "list", "elements": "str", "default": []},
+            "refresh": {"type": "int", "default": 3600},
+            "lock_timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    # apt's messages are read here, so they have to be in one language.
+    module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    run = functools.partial(module.run_command, expand_user_and_vars=False)
+    packages = Packages(Host(run), **module.params)
+    try:
+        missing = packages.missing()
+        disabled = [] if module.check_mode else packages.install(missing)
+    except PackagesError as problem:
+        module.fail_json(msg=str(problem))
+    for text in packages.warnings:
+        module.warn(text)
+    module.exit_json(
+        changed=bool(missing or disabled),
+        installed=missing,
+        disabled=disabled,
+        diff={"before": "", "after": "".join(f"{name}\n" for name in missing)},
+    )
+
+
+if __name__ == "__main__":
+    main()
