@@ -1,23 +1,65 @@
-# Everything that is built or fetched lands in .cache; `make clean` forgets it.
-export PATH := $(CURDIR)/.cache/venv/bin:$(PATH)
-# Nothing is read from or written to the collections of whoever runs this.
-export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
-export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
+# Everything that is built or fetched lands in .cache and in Docker's own folders; `make clean` forgets the former.
+# SCENARIO=name picks one scenario for `make molecule`; PYHOST_BASE_IMAGE and PYHOST_DEMO_PORT: see tools/.
+engine := tools/docker-engine
+with_env := . tools/env.sh;
+suite := $(with_env) tools/suite
 
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make venv         the tools, at their pinned versions
 .PHONY: venv
 venv: .cache/venv/.done
 .cache/venv/.done: .config/requirements.txt .config/constraints.txt
-	tools/venv .cache/venv .config/requirements.txt .config/constraints.txt
+	tools/venv $(@D) $^
 	touch $@
 
+.cache/importer-venv/.done: .config/requirements-importer.txt
+	tools/venv $(@D) $^
+	touch $@
+
+## make collection   the artifact, built and installed below .cache
 .PHONY: collection
 collection: venv
-	tools/collection .cache/collections
+	$(with_env) tools/collection .cache/collections
 
-.PHONY: unit
-unit: collection
-	pytest tests/unit
+## make docker       a Docker engine, where none answers; `make docker-stop` stops only that one
+.PHONY: docker docker-stop
+docker:
+	$(engine) start
+docker-stop:
+	$(engine) stop
 
+## make images       the Debian releases to test on
+.PHONY: images
+images:
+	$(engine) run tools/base-images
+
+## make lint | unit | sanity | importer | molecule [SCENARIO=app]
+.PHONY: lint unit sanity importer molecule
+lint unit sanity: collection
+	$(suite) $@
+importer: collection .cache/importer-venv/.done
+	$(suite) $@
+molecule: collection
+	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite $@$(SCENARIO:%=:%)'
+
+## make test         all of them
+.PHONY: test
+test: collection .cache/importer-venv/.done
+	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite'
+
+## make demo         a container with three applications that your browser can open; `make demo-down` removes it
+.PHONY: demo demo-down
+demo: collection docker
+	tools/base-images
+	$(with_env) tools/demo
+demo-down:
+	docker rm --force pyhost-demo
+	$(engine) stop
+
+## make clean
 .PHONY: clean
-clean:
+clean: docker-stop
 	rm -rf .cache
