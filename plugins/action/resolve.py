@@ -1,0 +1,99 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hand the inventory to the resolver; see plugins/modules/resolve.py for the documentation."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.common.collections import is_sequence
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._resolve import Fleet, Host, Invalid, resolve
+from ..plugin_utils._validate import Problem
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Return a templated value as plain Python data, so that the model carries no lazy parts."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(member) for key, member in value.items()}
+    if is_sequence(value):
+        return [_plain(member) for member in value]
+    if isinstance(value, str):
+        return str(value)
+    return value
+
+
+def _template(path: str, value: t.Callable[[], t.Any], problems: list[Problem]) -> t.Any:
+    """Return the value, going into dictionaries so that each value that cannot be templated is named."""
+    try:
+        got = value()
+        if isinstance(got, t.Mapping):
+            return {
+                str(key): _template(f"{path}.{key}", lambda got=got, key=key: got[key], problems)
+                for key in got
+            }
+        return _plain(got)
+    except AnsibleError as error:
+        problems.append(Problem(path, f"has no value: {str(error).strip()}"))
+        return None
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller alone and connects to no host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    _supports_diff = False
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
+    ) -> dict[str, t.Any]:
+        """Return the model of every host below ``hosts``, or fail with every problem at once."""
+        result = super().run(tmp, task_vars)
+        self.validate_argument_spec({})
+        assert task_vars is not None
+        try:
+            models = resolve(self._fleet(task_vars))
+        except Invalid as error:
+            raise AnsibleActionFail(
+                f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"
+                + "\n".join(f"- {problem}" for problem in error.problems)
+            ) from None
+        # The model holds the applications' secrets: it is registered whole, but never printed.
+        return {**result, "changed": False, "hosts": models, "_ansible_no_log": True}
+
+    def _fleet(self, task_vars: dict[str, t.Any]) -> Fleet:
+        groups: dict[str, list[str]] = task_vars["groups"]
+        hostvars = task_vars["hostvars"]
+        inventory = InventoryManager(loader=self._loader, parse=False)
+        for group, members in groups.items():
+            inventory.add_group(group)
+            for member in members:
+                inventory.add_host(member, group=group)
+
+        def match(pattern: str) -> list[str]:
+            return [host.name for host in inventory.get_hosts(pattern=pattern)]
+
+        everywhere = task_vars.get("pyhost_hosts") or "all"
+        hosts = {name: self._host(name, hostvars[name]) for name in match(everywhere)}
+        return Fleet(
+            hosts=hosts,
+            frontends=groups.get("pyhost_frontends"),
+            backends=groups.get("pyhost_backends"),
+            match=match,
+        )
+
+    @staticmethod
+    def _host(name: str, variables: t.Mapping[str, t.Any]) -> Host:
+        problems: list[Problem] = []
+        ours = {
+            key: _template(key, lambda key=key: variables[key], problems)
+            for key in variables
+            if key.startswith("pyhost_")
+        }
+        address = _template("ansible_host", lambda: variables.get("ansible_host", name), problems)
+        return Host(name, ours, problems, address=str(address))

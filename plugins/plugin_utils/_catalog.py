@@ -1,0 +1,39 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who speaks and who serves which protocol: the one table that the playbooks, the tests and the docs are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """A server that publishes sites. ``speaks`` is in the order of preference."""
+
+    name: str
+    speaks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BackEnd:
+    """A server that runs applications. ``serves`` is in the order of preference."""
+
+    name: str
+    serves: tuple[str, ...]
+
+
+FRONT_ENDS: dict[str, FrontEnd] = {
+    row.name: row
+    for row in (FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),)
+}
+
+BACK_ENDS: dict[str, BackEnd] = {
+    row.name: row for row in (BackEnd("uwsgi", serves=("uwsgi",)),)
+}
+
+
+def protocols(front_end: str, back_end: str) -> list[str]:
+    """Return the protocols that connect the two, the back end's favourite first; empty where none does."""
+    speaks = FRONT_ENDS[front_end].speaks
+    return [protocol for protocol in BACK_ENDS[back_end].serves if protocol in speaks]

@@ -1,0 +1,169 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A role's list of items, checked and with all that its templates print worked out.
+
+Templates print and do not compute, so whatever follows from an item's keys is added here.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Sequence
+
+from ..module_utils._sandbox import SERVICE
+from ._schema import PROCESS_ITEM, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
+from ._validate import Key, Problem, Validator
+
+Item = dict[str, t.Any]
+
+ROOT = "/srv/pyhost"
+STATE = "/var/lib/pyhost"
+RUN = "/run/pyhost"
+
+
+class BadItems(ValueError):
+    """The items have problems; ``problems`` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, problems)))
+
+
+def _complete(
+    path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[[Item], Item]
+) -> list[Item]:
+    validator = Validator()
+    wanted = Key(path, "list", "", elements="dict", options=keys, default=[])
+    checked = validator.value(path, items, wanted)
+    if not validator.problems:
+        for index, item in enumerate(checked):
+            if "user" in item and item["user"] is None:
+                try:
+                    item["user"] = check_user(item["name"])
+                except ValueError as error:
+                    validator.problem(f"{path}[{index}].name", str(error))
+        names = [item["name"] for item in checked if item["name"]]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            validator.problem(path, f"the name '{name}' is there twice; names must differ")
+    if validator.problems:
+        raise BadItems(validator.problems)
+    return [derive(item) for item in checked]
+
+
+def releases(path: str, items: t.Any) -> list[Item]:
+    """Return the items of ``app_apps`` complete; raise BadItems naming every problem below ``path``."""
+
+    def derive(item: Item) -> Item:
+        return {
+            **item,
+            "folders": [
+                {"path": f"{ROOT}/{item['name']}", "mode": "0711", "user": "root", "group": "root"},
+                {
+                    "path": f"/var/cache/pyhost/{item['name']}",
+                    "mode": "0700",
+                    "user": item["user"],
+                    "group": item["user"],
+                },
+                # Search permission for the front end, so that it reaches the published folders and nothing else.
+                {
+                    "path": f"{STATE}/{item['name']}",
+                    "mode": "0710",
+                    "user": item["user"],
+                    "group": WEB_GROUP,
+                },
+                # The set-group-ID bit hands new files to the front end's group, whatever creates them.
+                *(
+                    {"path": folder, "mode": "2750", "user": item["user"], "group": WEB_GROUP}
+                    for folder in item["published"]
+                ),
+            ],
+        }
+
+    return _complete(path, items, RELEASE_ITEM, derive)
+
+
+def processes(path: str, items: t.Any) -> list[Item]:
+    """Return the items of ``backend_x_apps`` complete; raise BadItems naming every problem below ``path``."""
+
+    def derive(item: Item) -> Item:
+        base = f"{item['release']}/current" if item["release"] else None
+        module, callable_ = (item["wsgi"] or ":").split(":")
+        listen = item["listen"] or [f"{RUN}/{item['name']}.sock"]
+        return {
+            **item,
+            "module": module,
+            "callable": callable_,
+            "code": item["code"] or f"{base}/code",
+            "venv": item["venv"] or f"{base}/venv",
+            "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
+            "sandbox": SERVICE,
+            "state": f"{STATE}/{item['name']}",
+            "listen": listen,
+            # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
+            "tcp": any(not endpoint.startswith("/") for endpoint in listen),
+            # The distribution's uWSGI embeds the distribution's Python and no other.
+            "system_python": item["python"] in ("python3", "/usr/bin/python3"),
+        }
+
+    completed = _complete(path, items, PROCESS_ITEM, derive)
+    problems = [
+        Problem(f"{path}[{index}]", "give release, or both code and venv")
+        for index, item in enumerate(completed)
+        if "None/" in item["code"] or "None/" in item["venv"]
+    ]
+    if problems:
+        raise BadItems(problems)
+    return completed
+
+
+def sites(path: str, items: t.Any) -> list[Item]:
+    """Return the items of ``frontend_x_sites`` complete; raise BadItems naming every problem below ``path``."""
+
+    def derive_mount(mount: Item) -> Item:
+        prefix = mount["path"].rstrip("/")
+        return {
+            **mount,
+            "prefix": prefix,
+            "prefix_regex": re.escape(prefix),
+            "body": parse_size(mount["limits"]["body"]),
+            "timeout": mount["limits"]["timeout"],
+            "static": _locations(prefix, mount["static"]),
+            "private": _locations(prefix, mount["private"]),
+        }
+
+    def derive(item: Item) -> Item:
+        mounts = sorted(map(derive_mount, item["mounts"]), key=lambda mount: mount["prefix"])
+        return {
+            **item,
+            "name": item["name"] or (item["domains"] or ["default"])[0].replace("*", "_"),
+            "mounts": mounts,
+            "root": next((mount for mount in mounts if not mount["prefix"]), None),
+        }
+
+    completed = _complete(path, items, SITE_ITEM, derive)
+    problems = [
+        Problem(f"{path}[{index}]", "has no domains; give some, or default: true")
+        for index, item in enumerate(completed)
+        if not item["domains"] and not item["default"]
+    ]
+    if problems:
+        raise BadItems(problems)
+    return sorted(completed, key=lambda site: site["name"])
+
+
+def _quoted(value: str) -> str:
+    """Return a value as systemd reads it in an EnvironmentFile: in double quotes only these four need the backslash."""
+    return '"' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'
+
+
+def _locations(prefix: str, paths: dict[str, str]) -> list[Item]:
+    """Return the folders and files of a mount with the URL that the visitor sees."""
+    return [
+        {
+            "url": prefix + url,
+            "path": path.rstrip("/") + ("/" if url.endswith("/") else ""),
+            "folder": url.endswith("/"),
+        }
+        for url, path in sorted(paths.items())
+    ]

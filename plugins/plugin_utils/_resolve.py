@@ -1,0 +1,507 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the user's descriptions of applications to the model of every host: pure, no facts, no input or output.
+
+A front-end host knows its back ends from the inventory alone, so the whole fleet is resolved at once, whatever the
+run is limited to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ._catalog import BACK_ENDS, protocols
+from ._items import ROOT, RUN, STATE
+from ._schema import APP, HOST, NAME, check_user
+from ._validate import Problem, Validator, suggest
+
+App = dict[str, t.Any]
+Model = dict[str, t.Any]
+
+_APPS = re.compile(r"pyhost_apps(__\w+)?")
+_OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
+
+
+@dataclass
+class Host:
+    """One host of the inventory: its variables whose names begin with ``pyhost_``, and those that have no value."""
+
+    name: str
+    variables: Mapping[str, t.Any]
+    problems: list[Problem] = field(default_factory=list)
+    address: str = ""
+
+
+@dataclass
+class Fleet:
+    """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher."""
+
+    hosts: dict[str, Host]
+    frontends: list[str] | None
+    backends: list[str] | None
+    match: Callable[[str], list[str]]
+
+
+class Invalid(ValueError):
+    """The descriptions have problems; ``problems`` lists all of them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+@dataclass
+class _View:
+    """One application as one host sees it."""
+
+    path: str
+    app: App
+
+
+def resolve(fleet: Fleet) -> dict[str, Model]:
+    """Return the model of each host by name; raise Invalid with every problem of the whole input."""
+    return _Resolver(fleet).run()
+
+
+def stable_port(name: str) -> int:
+    """Return the TCP port of an application of that name, from 20000 to 29999."""
+    return 20000 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 10000
+
+
+def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Lay a description over the defaults; dictionaries are merged, but a source is replaced as a whole."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        if name != "source" and isinstance(value, Mapping) and isinstance(under, Mapping):
+            value = _merge(under, value)
+        merged[name] = value
+    return merged
+
+
+class _Resolver:
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.validator = Validator()
+        self.settings: dict[str, dict[str, t.Any]] = {}
+        # application -> host -> view, only for hosts that see the application
+        self.views: dict[str, dict[str, _View]] = {}
+        # What many hosts see alike is checked once.
+        self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
+
+    def run(self) -> dict[str, Model]:
+        for host in self.fleet.hosts.values():
+            self._read(host)
+        self._raise()
+        frontends = self._placed(self.fleet.frontends)
+        backends = self._placed(self.fleet.backends)
+        runs_on = {name: self._runs_on(name, backends) for name in sorted(self.views)}
+        published = {
+            host: [
+                (name, on if self.fleet.frontends is not None else [host])
+                for name, on in runs_on.items()
+                if on and (self.fleet.frontends is not None or host in on)
+            ]
+            for host in frontends
+        }
+        self._check_views(runs_on, published)
+        for host in backends:
+            self._check_users(host, [name for name, on in runs_on.items() if host in on])
+        tcp = self._tcp(published)
+        models = {
+            host: self._model(host, runs_on, published.get(host, []), tcp)
+            for host in self.fleet.hosts
+        }
+        self._check_ports(runs_on, tcp)
+        self._raise()
+        return models
+
+    # ---- reading and checking the descriptions
+
+    def _raise(self) -> None:
+        if self.validator.problems:
+            # The same variable is seen by many hosts: its problem is told once.
+            raise Invalid(list(dict.fromkeys(self.validator.problems)))
+
+    def _read(self, host: Host) -> None:
+        self.validator.problems.extend(host.problems)
+        known = {key.name: key for key in HOST}
+        given: dict[str, t.Any] = {}
+        for variable, value in host.variables.items():
+            if variable in known:
+                given[variable] = value
+            elif not _APPS.fullmatch(variable):
+                self.validator.problem(
+                    variable,
+                    f"there is no such variable; {suggest(variable, [*known, 'pyhost_apps'])}",
+                )
+        self.settings[host.name] = {
+            name: self.validator.value(name, given.get(name), key) for name, key in known.items()
+        }
+        defaults = self._defaults(self.settings[host.name]["pyhost_app_defaults"])
+        for variable in sorted(filter(_APPS.fullmatch, host.variables)):
+            self._read_apps(host.name, variable, host.variables[variable], defaults)
+
+    def _defaults(self, given: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+        trial = Validator()
+        trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
+        self.validator.problems.extend(trial.problems)
+        return {} if trial.problems else given
+
+    def _read_apps(
+        self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]
+    ) -> None:
+        if not isinstance(apps, Mapping):
+            self.validator.problem(
+                variable, "is not a dictionary; write application names with their descriptions"
+            )
+            return
+        for name, raw in apps.items():
+            path = f"{variable}.{name}"
+            other = self.views.get(name, {}).get(host)
+            if other:
+                self.validator.problem(
+                    path, f"the application is described in {other.path} too; keep one of them"
+                )
+                continue
+            app = self._app(path, str(name), raw, defaults)
+            if app is not None:
+                self.views.setdefault(str(name), {})[host] = _View(path, app)
+
+    def _app(self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]) -> App | None:
+        seen = self.checked.setdefault((path, name), [])
+        for known_raw, known_defaults, app in seen:
+            if known_raw == raw and known_defaults == defaults:
+                return app
+        app = self._check_app(path, name, raw, defaults)
+        seen.append((raw, defaults, app))
+        return app
+
+    def _check_app(
+        self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]
+    ) -> App | None:
+        check = self.validator
+        before = len(check.problems)
+        check.value(path, name, NAME)
+        if not isinstance(raw, Mapping):
+            check.problem(path, "is not a dictionary; write the keys of the application below its name")
+            return None
+        absent = raw.get("state") == "absent"
+        given = _merge(defaults, raw)
+        app = check.options(path, given, _OPTIONAL_APP if absent else APP)
+        app["name"] = name
+        if app["user"] is None and len(check.problems) == before:
+            try:
+                app["user"] = check_user(name)
+            except ValueError as error:
+                check.problem(path, str(error))
+        if app["purge"] and not absent:
+            check.problem(f"{path}.purge", "removes the data of an application with state: absent only")
+        if not absent:
+            self._check_source(path, app, given)
+            self._check_urls(path, app)
+            if not given.get("domains") and not app["default"]:
+                check.problem(
+                    f"{path}.domains", "is missing; give a list, such as ['shop.example.org'], or default: true"
+                )
+            if app["protocol"] and app["protocol"] not in BACK_ENDS[app["backend"]].serves:
+                check.problem(
+                    f"{path}.protocol",
+                    f"{app['backend']} does not serve '{app['protocol']}';"
+                    f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
+                )
+        return app if len(check.problems) == before else None
+
+    def _check_source(self, path: str, app: App, given: Mapping[str, t.Any]) -> None:
+        source = app["source"]
+        if source is None:
+            if not given.get("requirements"):
+                self.validator.problem(
+                    path, "has nothing to run; give source, or requirements that contain the application"
+                )
+            return
+        kinds = [kind for kind in ("git", "path", "archive") if source[kind]]
+        if len(kinds) != 1:
+            self.validator.problem(
+                f"{path}.source",
+                f"has {' and '.join(kinds) or 'no origin'}; give exactly one of git, path, archive",
+            )
+        if source["checksum"] and "archive" not in kinds:
+            self.validator.problem(f"{path}.source.checksum", "belongs to archive; leave it out")
+        if source["version"] != "HEAD" and "git" not in kinds:
+            self.validator.problem(f"{path}.source.version", "belongs to git; leave it out")
+
+    def _check_urls(self, path: str, app: App) -> None:
+        for url in sorted(set(app["static"]) & set(app["private"])):
+            self.validator.problem(
+                f"{path}.private.{url}", "is among the static files too; keep one of them"
+            )
+        for url in app["private"]:
+            if not url.endswith("/"):
+                self.validator.problem(f"{path}.private.{url}", f"is no folder; write '{url}/'")
+        for key in ("static", "private"):
+            if "/" in app[key]:
+                self.validator.problem(
+                    f"{path}.{key}./", "leaves nothing to the application; name a folder below it"
+                )
+
+    # ---- who runs and who publishes what
+
+    def _placed(self, group: list[str] | None) -> list[str]:
+        """Return the hosts of a group that are in the play; all of the play where there is no such group."""
+        members = self.fleet.hosts if group is None else group
+        return [host for host in members if host in self.fleet.hosts]
+
+    def _runs_on(self, name: str, backends: list[str]) -> list[str]:
+        hosts = []
+        views = self.views[name]
+        for host in backends:
+            view = views.get(host)
+            if (
+                view
+                and view.app["state"] == "present"
+                and (view.app["hosts"] is None or host in self.fleet.match(view.app["hosts"]))
+            ):
+                hosts.append(host)
+        view = next(iter(views.values()))
+        if not hosts and view.app["state"] == "present":
+            pattern = view.app["hosts"]
+            self.validator.problem(
+                f"{view.path}.hosts" if pattern else view.path,
+                f"'{pattern}' matches no back-end host of the play; choose among ({', '.join(backends)})"
+                if pattern
+                else "is described only for hosts that run no applications; describe it for a back-end host too",
+            )
+        return hosts
+
+    def _view(self, name: str, on: list[str]) -> _View:
+        return self.views[name][on[0]]
+
+    def _check_views(
+        self, runs_on: dict[str, list[str]], published: dict[str, list[tuple[str, list[str]]]]
+    ) -> None:
+        for name, on in runs_on.items():
+            first = self._view(name, on) if on else None
+            for host in on[1:] if self.fleet.frontends is not None else ():
+                view = self.views[name][host]
+                for key in ("domains", "default", "path", "protocol", "backend", "static", "port", "extra"):
+                    if first and view.app[key] != first.app[key]:
+                        self.validator.problem(
+                            f"{view.path}.{key}",
+                            f"differs between the hosts {on[0]} and {host}, but one front end publishes both",
+                        )
+        for host, apps in published.items():
+            front_end = self.settings[host]["pyhost_frontend"]
+            taken: dict[tuple[str, str], str] = {}
+            for name, on in apps:
+                view = self._view(name, on)
+                if not protocols(front_end, view.app["backend"]):
+                    self.validator.problem(
+                        f"{view.path}.backend",
+                        f"no protocol connects {front_end} (pyhost_frontend of {host}) with '{view.app['backend']}'",
+                    )
+                domains = [*view.app["domains"], *(["default: true"] if view.app["default"] else [])]
+                for domain in domains:
+                    other = taken.setdefault((domain, view.app["path"]), view.path)
+                    if other != view.path:
+                        self.validator.problem(
+                            view.path,
+                            f"'{domain}' with path '{view.app['path']}' is taken by {other};"
+                            " give one of them another domain or path",
+                        )
+                if view.app["static"] and host not in on:
+                    self.validator.problem(
+                        f"{view.path}.static",
+                        f"the front end {host} is another host than {', '.join(on)}, where the files are;"
+                        " run the application on the front-end host, or let it serve its files itself",
+                    )
+
+    def _check_users(self, host: str, names: list[str]) -> None:
+        first: dict[str, str] = {}
+        for name in names:
+            view = self.views[name][host]
+            other_name = first.setdefault(view.app["user"], name)
+            other = self.views[other_name][host]
+            if other.app["env"] != view.app["env"]:
+                self.validator.problem(
+                    f"{view.path}.user",
+                    f"'{view.app['user']}' runs {other.path} too, whose env differs: each could read the other's"
+                    " secrets; give each its own user",
+                )
+
+    # ---- TCP between hosts
+
+    def _tcp(self, published: dict[str, list[tuple[str, list[str]]]]) -> dict[tuple[str, str], list[str]]:
+        """Return the front ends on other hosts, by application and back-end host."""
+        remote: dict[tuple[str, str], list[str]] = {}
+        for frontend, apps in published.items():
+            for name, on in apps:
+                for host in on:
+                    if host != frontend:
+                        remote.setdefault((name, host), []).append(self._address(frontend))
+        return remote
+
+    def _address(self, host: str) -> str:
+        given = self.settings[host]["pyhost_address"] or self.fleet.hosts[host].address
+        try:
+            return str(ipaddress.ip_address(given))
+        except ValueError:
+            self.validator.problem(
+                "pyhost_address",
+                f"of host {host} is {given!r}, but applications are reached across hosts; give its IP address",
+            )
+            return given
+
+    def _endpoint(self, app: App, host: str) -> str:
+        address = self._address(host)
+        shown = f"[{address}]" if ":" in address else address
+        return f"{shown}:{app['port'] or stable_port(app['name'])}"
+
+    def _check_ports(
+        self, runs_on: dict[str, list[str]], tcp: dict[tuple[str, str], list[str]]
+    ) -> None:
+        taken: dict[tuple[str, int], str] = {}
+        for name, on in runs_on.items():
+            for host in on:
+                view = self.views[name][host]
+                if view.app["port"] is None and (name, host) not in tcp:
+                    continue
+                port = view.app["port"] or stable_port(name)
+                other = taken.setdefault((host, port), view.path)
+                if other != view.path:
+                    self.validator.problem(
+                        f"{view.path}.port", f"{port} is taken by {other}; choose another"
+                    )
+
+    # ---- the model
+
+    def _model(
+        self,
+        host: str,
+        runs_on: dict[str, list[str]],
+        published: list[tuple[str, list[str]]],
+        tcp: dict[tuple[str, str], list[str]],
+    ) -> Model:
+        here = [self.views[name][host].app for name, on in runs_on.items() if host in on]
+        absent = [
+            app
+            for name in sorted(self.views)
+            for app in [self.views[name][host].app if host in self.views[name] else None]
+            if app and app["state"] == "absent"
+        ]
+        settings = self.settings[host]
+        sites = self._sites(host, published)
+        return {
+            "apps": [self._release(app) for app in here],
+            "absent": [app["name"] for app in absent],
+            "purge": [app["name"] for app in absent if app["purge"]],
+            "backends": {
+                back_end: [
+                    self._process(app, host, published, tcp) for app in here if app["backend"] == back_end
+                ]
+                for back_end in BACK_ENDS
+            },
+            "frontend": settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else "",
+            "sites": sites,
+            "urls": [
+                {"app": mount["app"], "url": f"http://{domain}{mount['path']}"}
+                for site in sites
+                for domain in site["domains"]
+                for mount in site["mounts"]
+            ],
+            "settings": {
+                key.name.removeprefix("pyhost_"): settings[key.name]
+                for key in HOST
+                if key.name in ("pyhost_trusted_proxies", "pyhost_build_env", "pyhost_installer")
+            },
+        }
+
+    @staticmethod
+    def _release(app: App) -> Model:
+        shared = f"{STATE}/{app['name']}/"
+        published = {*app["static"].values(), *app["private"].values()}
+        return {
+            "name": app["name"],
+            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env")},
+            "source": _given(app["source"]),
+            "requirements": app["requirements"],
+            "static": {**app["static"], **app["private"]},
+            "published": sorted(path for path in published if path.startswith(shared)),
+        }
+
+    def _process(
+        self,
+        app: App,
+        host: str,
+        published: list[tuple[str, list[str]]],
+        tcp: dict[tuple[str, str], list[str]],
+    ) -> Model:
+        remote = tcp.get((app["name"], host), [])
+        local = any(name == app["name"] for name, _on in published)
+        return {
+            "name": app["name"],
+            **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "network", "limits")},
+            "release": f"{ROOT}/{app['name']}",
+            "listen": [f"{RUN}/{app['name']}.sock"] * local
+            + ([self._endpoint(app, host)] if remote else []),
+            "allow": remote,
+        }
+
+    def _sites(self, host: str, published: list[tuple[str, list[str]]]) -> list[Model]:
+        """Group the domains that have the same applications mounted: each group is one site."""
+        front_end = self.settings[host]["pyhost_frontend"]
+        mounted: dict[str, list[str]] = {}
+        where = dict(published)
+        for name, on in published:
+            app = self._view(name, on).app
+            for domain in [*app["domains"], *([""] if app["default"] else [])]:
+                mounted.setdefault(domain, []).append(name)
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for domain, names in mounted.items():
+            groups.setdefault(tuple(names), []).append(domain)
+        sites = []
+        for names, domains in groups.items():
+            named = [domain for domain in domains if domain]
+            sites.append(
+                {
+                    "domains": named,
+                    "default": "" in domains,
+                    "mounts": [self._mount(host, front_end, name, where[name]) for name in names],
+                }
+            )
+        return sites
+
+    def _mount(self, host: str, front_end: str, name: str, on: list[str]) -> Model:
+        app = self._view(name, on).app
+        return {
+            "app": name,
+            "path": app["path"],
+            "protocol": app["protocol"] or next(iter(protocols(front_end, app["backend"])), ""),
+            "endpoints": [
+                f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on
+            ],
+            **{
+                key: {url: _published_path(name, path) for url, path in app[key].items()}
+                for key in ("static", "private")
+            },
+            "static_max_age": app["static_max_age"],
+            "limits": app["limits"],
+            "extra": app["extra"][front_end],
+        }
+
+
+def _given(source: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """Return a source with only the keys of its kind."""
+    if source is None:
+        return None
+    return {key: value for key, value in source.items() if value and (key != "version" or source["git"])}
+
+
+def _published_path(name: str, path: str) -> str:
+    """Return where the front end finds a path of the release in service; an absolute one is taken as it is."""
+    return path if path.startswith("/") else f"{ROOT}/{name}/current/public/{path}"

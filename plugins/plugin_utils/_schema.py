@@ -1,0 +1,699 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The one definition of every key: what users write, and what the roles take.
+
+Validation, the roles' argument specs and the reference in the docs are made from these tables (tools/generate).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+from ._catalog import BACK_ENDS, FRONT_ENDS
+from ._validate import Key
+
+# Accounts of Debian's base-passwd and of its usual services: an application must not run as one of them.
+SYSTEM_ACCOUNTS = frozenset(
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt messagebus sshd"
+    " systemd-network systemd-resolve systemd-timesync systemd-journal sudo adm tty disk kmem shadow users staff"
+    " docker postgres mysql redis memcache postfix".split()
+)
+
+# The group that the front ends' workers run as on Debian: nginx, lighttpd and Apache alike.
+WEB_GROUP = "www-data"
+
+_SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+def _pattern(expression: str, right: str) -> t.Callable[[t.Any], t.Any]:
+    """Return a check that takes text matching the whole expression."""
+    compiled = re.compile(expression)
+
+    def check(value: t.Any) -> t.Any:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise ValueError(f"{value!r} is not {right}")
+        return value
+
+    return check
+
+
+def _at_least(minimum: int, maximum: int) -> t.Callable[[t.Any], t.Any]:
+    """Return a check that takes whole numbers of the range."""
+
+    def check(value: t.Any) -> t.Any:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"{value!r} is not a whole number from {minimum} to {maximum}")
+        return value
+
+    return check
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as ``10M`` (powers of 1024, as systemd and nginx count)."""
+    return int(text.rstrip("KMGT")) * _SIZES[text.lstrip("0123456789")]
+
+
+_name = _pattern(
+    r"[a-z][a-z0-9_-]{0,30}",
+    "a name of at most 31 lower-case letters, digits, '-' and '_' that begins with a letter",
+)
+
+
+def check_user(value: t.Any) -> str:
+    """Take the name of an account that may run an application."""
+    if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
+        raise ValueError(
+            f"'{value}' is an account of the system; set 'user' to a name of the application's own"
+        )
+    return str(_name(value))
+
+
+def _domain(value: t.Any) -> str:
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    domain = str(value).lower().rstrip(".")
+    if len(domain) > 253 or not re.fullmatch(rf"(\*\.)?{label}(\.{label})*", domain):
+        raise ValueError(
+            f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
+            " or *.shop.example.org (international names in their xn-- form)"
+        )
+    return domain
+
+
+def _mount_path(value: t.Any) -> str:
+    path = "/" + str(value).strip("/")
+    if (
+        not str(value).startswith("/")
+        or not re.fullmatch(r"/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?", path)
+        or {".", ".."} & set(path.split("/"))
+    ):
+        raise ValueError(f"{value!r} is no mount point; write a URL path such as / or /shop")
+    return path
+
+
+def _url(value: t.Any) -> str:
+    if (
+        not re.fullmatch(r"/[A-Za-z0-9._~/-]*", str(value))
+        or {".", ".."} & set(str(value).split("/"))
+        or "//" in str(value)
+    ):
+        raise ValueError(f"{value!r} is no URL path; write one such as /static/ or /favicon.ico")
+    return str(value)
+
+
+def _file_path(value: t.Any) -> str:
+    if (
+        not isinstance(value, str)
+        or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value)
+        or ".." in value.split("/")
+    ):
+        raise ValueError(
+            f"{value!r} is no path; write one inside the release, such as static, or an absolute one"
+        )
+    return posixpath.normpath(value)
+
+
+def _wsgi(value: t.Any) -> str:
+    name = r"[A-Za-z_][A-Za-z0-9_]*"
+    if not re.fullmatch(rf"{name}(\.{name})*:{name}(\.{name})*", str(value)):
+        raise ValueError(
+            f"{value!r} is no WSGI callable; write module:callable, such as shop.wsgi:application"
+        )
+    return str(value)
+
+
+def _python(value: t.Any) -> str:
+    if not re.fullmatch(r"python3(\.[0-9]+)?|/[A-Za-z0-9._/+-]+", str(value)):
+        raise ValueError(
+            f"{value!r} is no interpreter; write python3, python3.N or an absolute path"
+        )
+    return str(value)
+
+
+def _line(value: t.Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
+        raise ValueError(f"{value!r} is not one line of text")
+    return value
+
+
+def _no_control(value: t.Any) -> str:
+    if not isinstance(value, str) or re.search(r"[\0-\x1f\x7f]", value):
+        raise ValueError(f"{value!r} has control characters or is no text")
+    return value
+
+
+def _env_name(value: t.Any) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
+        raise ValueError(f"{value!r} is no name of an environment variable")
+    if value in ("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
+        raise ValueError(f"'{value}' is set by the service manager; use another name")
+    return str(value)
+
+
+def _env_value(value: t.Any) -> str:
+    # The value may be a secret: no message repeats it.
+    if isinstance(value, bool):
+        raise ValueError(f"is true or false, not text; write '{value}' or '1' in quotes")
+    if isinstance(value, (int, float)):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError("is not text; write the value in quotes")
+    if "\0" in value:
+        raise ValueError("has a NUL character, which no environment can carry")
+    return str(value)
+
+
+def _text(value: t.Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
+    return value if value.endswith("\n") or not value else value + "\n"
+
+
+def _step(value: t.Any) -> dict[str, t.Any]:
+    if isinstance(value, str):
+        value = {"run": value}
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("run"), str)
+        or not value["run"].strip()
+        or set(value) - {"run", "once"}
+        or not isinstance(value.get("once", False), bool)
+    ):
+        raise ValueError(
+            f"{value!r} is no step; write a command line, or {{run: …, once: true}} for a step that one host runs"
+        )
+    return {"run": str(value["run"]), "once": value.get("once", False)}
+
+
+_size = _pattern(r"[1-9][0-9]*[KMGT]?", "a size such as 512M")
+
+NAME = Key(
+    "name",
+    "str",
+    "Name of the application, also of its folders and units.",
+    required=True,
+    example="shop",
+    check=_name,
+)
+
+SOURCE = (
+    Key(
+        "git",
+        "str",
+        "URL of a git repository that the host clones.",
+        example="https://git.example.org/shop.git",
+        check=_line,
+    ),
+    Key(
+        "version",
+        "str",
+        "Branch, tag or commit of the git repository.",
+        default="HEAD",
+        example="v1.4",
+        check=_pattern(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", "a branch, tag or commit"),
+    ),
+    Key(
+        "path",
+        "str",
+        "Folder on the controller; a relative one lies beside the inventory.",
+        example="./shop",
+        check=_line,
+    ),
+    Key(
+        "archive",
+        "str",
+        "URL, or file on the controller, of a tar or zip archive; a single folder at its top is left out.",
+        example="https://example.org/shop-1.4.tar.gz",
+        check=_line,
+    ),
+    Key(
+        "checksum",
+        "str",
+        "Digest that the archive must have.",
+        example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        check=_pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits"),
+    ),
+)
+
+HEALTH = (
+    Key(
+        "path",
+        "str",
+        "URL path, inside the mount, that is asked.",
+        default="/",
+        example="/health",
+        check=_url,
+    ),
+    Key(
+        "status",
+        "list",
+        "Answers that mean healthy.",
+        default=[200, 301, 302],
+        elements="int",
+        example=[200],
+        check=_at_least(100, 599),
+    ),
+    Key(
+        "timeout",
+        "int",
+        "Seconds until the application must have answered.",
+        default=30,
+        example=30,
+        check=_at_least(1, 3600),
+    ),
+)
+
+LIMITS = (
+    Key(
+        "memory",
+        "str",
+        "Most memory of all its processes together.",
+        default="512M",
+        example="512M",
+        check=_size,
+    ),
+    Key(
+        "cpu",
+        "str",
+        "Most processor time, 100% is one core; left out: no limit.",
+        example="100%",
+        check=_pattern(r"[1-9][0-9]*%", "a percentage such as 100%"),
+    ),
+    Key("body", "str", "Largest request body.", default="10M", example="10M", check=_size),
+    Key(
+        "timeout",
+        "int",
+        "Seconds that one request may take.",
+        default=60,
+        example=60,
+        check=_at_least(1, 86400),
+    ),
+)
+
+# What one application is, as users write it in pyhost_apps (DESIGN: "The user's input").
+APP: tuple[Key, ...] = (
+    Key(
+        "domains",
+        "list",
+        "Host names that the application answers, with a leading *. for all names below one.",
+        default=[],
+        elements="str",
+        example=["shop.example.org"],
+        check=_domain,
+    ),
+    Key(
+        "default",
+        "bool",
+        "Also answer hosts that no application names; otherwise they get no application.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "path",
+        "str",
+        "Mount point; the application sees it as SCRIPT_NAME.",
+        default="/",
+        example="/shop",
+        check=_mount_path,
+    ),
+    Key(
+        "source",
+        "dict",
+        "Where the code comes from: git, path or archive; left out: the application is among its requirements.",
+        options=SOURCE,
+        example={"path": "./shop"},
+    ),
+    Key(
+        "requirements",
+        "list",
+        "Lines as pip reads them; left out: the source's own requirements.txt, pyproject.toml or setup.py.",
+        elements="str",
+        example=["Django==5.2.8", "-r requirements.txt"],
+        check=_line,
+    ),
+    Key(
+        "python",
+        "str",
+        "Interpreter of the venv.",
+        default="python3",
+        example="python3",
+        check=_python,
+    ),
+    Key(
+        "wsgi",
+        "str",
+        "The WSGI callable, module:callable.",
+        required=True,
+        example="shop.wsgi:application",
+        check=_wsgi,
+    ),
+    Key(
+        "backend",
+        "str",
+        "The server that runs the application.",
+        default="uwsgi",
+        choices=tuple(BACK_ENDS),
+        example="uwsgi",
+    ),
+    Key(
+        "protocol",
+        "str",
+        "Protocol between front end and back end; left out: the first that both know.",
+        choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
+        example="uwsgi",
+    ),
+    Key("processes", "int", "Worker processes.", default=2, example=4, check=_at_least(1, 1024)),
+    Key(
+        "threads", "int", "Threads of each process.", default=2, example=8, check=_at_least(1, 1024)
+    ),
+    Key(
+        "env",
+        "dict",
+        "Environment of the application and of its setup steps.",
+        default={},
+        secret=True,
+        example={"DJANGO_SETTINGS_MODULE": "shop.settings"},
+        check=_env_value,
+        check_key=_env_name,
+    ),
+    Key(
+        "network",
+        "bool",
+        "Let the application open network connections itself; without it, it reaches unix sockets only."
+        " Setup steps always may.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "static",
+        "dict",
+        "Static files that the front end serves itself; URL inside the mount: path in the release, or absolute."
+        " A URL that ends in / is a folder.",
+        default={},
+        example={"/static/": "static", "/favicon.ico": "static/favicon.ico"},
+        check=_file_path,
+        check_key=_url,
+    ),
+    Key(
+        "static_max_age",
+        "int",
+        "Seconds that browsers and caches may keep a static file.",
+        default=3600,
+        example=86400,
+        check=_at_least(0, 31536000),
+    ),
+    Key(
+        "private",
+        "dict",
+        "Folders whose files the front end sends only where the application answers with X-Accel-Redirect;"
+        " URL inside the mount: path in the release, or absolute.",
+        default={},
+        example={"/protected/": "/var/lib/pyhost/shop/invoices"},
+        check=_file_path,
+        check_key=_url,
+    ),
+    Key(
+        "setup",
+        "list",
+        "Command lines run in each new release as the application's user, the venv first in PATH;"
+        " {run: …, once: true} for one that a single host runs.",
+        default=[],
+        elements="raw",
+        example=["python manage.py migrate --noinput"],
+        check=_step,
+    ),
+    Key(
+        "health",
+        "dict",
+        "The request that tells whether the application works.",
+        default={},
+        options=HEALTH,
+        example={"path": "/health"},
+    ),
+    Key(
+        "limits",
+        "dict",
+        "What the application may use.",
+        default={},
+        options=LIMITS,
+        example={"memory": "1G"},
+    ),
+    Key(
+        "user",
+        "str",
+        "Account that runs the application; left out: named like the application.",
+        example="shop",
+        check=check_user,
+    ),
+    Key(
+        "hosts",
+        "str",
+        "Group or host pattern of the back-end hosts that run it; left out: all of them.",
+        example="backends_a",
+        check=_line,
+    ),
+    Key(
+        "port",
+        "int",
+        "TCP port towards front ends on other hosts; left out: a stable one from 20000 to 29999 made of the name.",
+        example=20001,
+        check=_at_least(1024, 65535),
+    ),
+    Key(
+        "state",
+        "str",
+        "absent removes all of the application but its data.",
+        default="present",
+        choices=("present", "absent"),
+        example="absent",
+    ),
+    Key(
+        "purge", "bool", "With absent: remove the data and the account too.", default=False, example=True
+    ),
+    Key(
+        "extra",
+        "dict",
+        "Raw lines at the end of the site, per front end.",
+        default={},
+        options=tuple(
+            Key(
+                name,
+                "str",
+                f"Lines for {name}, used where {name} is the front end.",
+                default="",
+                example="# …",
+                check=_text,
+            )
+            for name in FRONT_ENDS
+        ),
+        example={"nginx": "add_header X-Robots-Tag noindex;"},
+    ),
+)
+
+# Variables of a host or group beside pyhost_apps and pyhost_apps__*.
+HOST: tuple[Key, ...] = (
+    Key(
+        "pyhost_app_defaults",
+        "dict",
+        "Keys that lie under every application's own.",
+        default={},
+        example={"processes": 4},
+    ),
+    Key(
+        "pyhost_frontend",
+        "str",
+        "The front end of the host.",
+        default="nginx",
+        choices=tuple(FRONT_ENDS),
+        example="nginx",
+    ),
+    Key(
+        "pyhost_address",
+        "str",
+        "Address at which other hosts reach this one; left out: ansible_host.",
+        example="10.0.0.11",
+        check=_pattern(r"[A-Za-z0-9.:_-]+", "an address"),
+    ),
+    Key(
+        "pyhost_hosts",
+        "str",
+        "Host pattern of the play; hosts outside it have no part in the model.",
+        default="all",
+        example="web",
+        check=_line,
+    ),
+    Key(
+        "pyhost_trusted_proxies",
+        "list",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        default=[],
+        elements="str",
+        example=["10.0.0.0/8"],
+        check=_pattern(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?", "an address or network"),
+    ),
+    Key(
+        "pyhost_build_env",
+        "dict",
+        "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+        default={},
+        secret=True,
+        example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
+        check=_env_value,
+        check_key=_env_name,
+    ),
+    Key(
+        "pyhost_installer",
+        "str",
+        "What fills the venvs; auto takes uv where the host has it.",
+        default="auto",
+        choices=("auto", "uv", "pip"),
+        example="uv",
+    ),
+)
+
+_APP_KEYS = {key.name: key for key in APP}
+
+
+def _like(name: str, **changes: t.Any) -> Key:
+    """Return the user's key of that name for a role's item."""
+    fields = {field: getattr(_APP_KEYS[name], field) for field in Key.__dataclass_fields__}
+    return Key(**{**fields, **changes})
+
+
+# An item of app_apps: what the role app builds.
+RELEASE_ITEM: tuple[Key, ...] = (
+    NAME,
+    _like("user"),
+    _like("source"),
+    _like("requirements"),
+    _like("python"),
+    _like("wsgi", required=False),
+    _like("setup"),
+    _like("static"),
+    _like("env"),
+    Key(
+        "published",
+        "list",
+        "Folders in the data folder that the front end may read.",
+        default=[],
+        elements="str",
+        example=["/var/lib/pyhost/shop/media"],
+        check=_file_path,
+    ),
+    Key("keep", "int", "Releases kept for a way back.", default=5, example=5, check=_at_least(1, 1000)),
+)
+
+# An item of backend_x_apps: a process behind its endpoint.
+PROCESS_ITEM: tuple[Key, ...] = (
+    NAME,
+    _like("user"),
+    _like("wsgi"),
+    Key(
+        "release",
+        "str",
+        "Folder with the links next and current that the role app made; left out: code and venv are used as they are.",
+        example="/srv/pyhost/shop",
+        check=_file_path,
+    ),
+    Key(
+        "code",
+        "str",
+        "Folder of the code; left out: current/code of the release folder.",
+        example="/srv/pyhost/shop/current/code",
+        check=_file_path,
+    ),
+    Key(
+        "venv",
+        "str",
+        "Folder of the venv; left out: current/venv of the release folder.",
+        example="/srv/pyhost/shop/current/venv",
+        check=_file_path,
+    ),
+    _like("python"),
+    _like("processes"),
+    _like("threads"),
+    _like("env"),
+    _like("network"),
+    _like("limits"),
+    Key(
+        "listen",
+        "list",
+        "Endpoints: paths of unix sockets, or address:port; left out: /run/pyhost/NAME.sock.",
+        elements="str",
+        example=["/run/pyhost/shop.sock"],
+        check=_line,
+    ),
+    Key(
+        "allow",
+        "list",
+        "Addresses that may connect to address:port endpoints.",
+        default=[],
+        elements="str",
+        example=["10.0.0.5"],
+        check=_line,
+    ),
+)
+
+MOUNT: tuple[Key, ...] = (
+    Key(
+        "app",
+        "str",
+        "Name of the application, used in comments and messages.",
+        required=True,
+        example="shop",
+        check=_name,
+    ),
+    _like("path"),
+    Key(
+        "protocol",
+        "str",
+        "Protocol of the endpoints.",
+        default="uwsgi",
+        choices=("uwsgi", "fastcgi", "scgi", "http"),
+        example="uwsgi",
+    ),
+    Key(
+        "endpoints",
+        "list",
+        "Where the application listens: paths of unix sockets, or address:port.",
+        required=True,
+        elements="str",
+        example=["/run/pyhost/shop.sock"],
+        check=_pattern(r"/[A-Za-z0-9._/+-]+|[A-Za-z0-9.\[\]:_-]+:[0-9]+", "a path or address:port"),
+    ),
+    _like("static", description="Static files; URL inside the mount: absolute path."),
+    _like("static_max_age"),
+    _like("private", description="Private folders; URL inside the mount: absolute path."),
+    _like("limits"),
+    Key(
+        "extra",
+        "str",
+        "Raw lines at the end of the site.",
+        default="",
+        example="add_header X-Robots-Tag noindex;",
+        check=_text,
+    ),
+)
+
+# An item of frontend_x_sites: one set of domains with the applications mounted on it.
+SITE_ITEM: tuple[Key, ...] = (
+    Key(
+        "name",
+        "str",
+        "Name of the site's file and logs; left out: its first domain.",
+        example="shop.example.org",
+        check=_pattern(r"[a-z0-9_][a-z0-9._-]*", "a file name of lower-case letters, digits, '.', '-', '_'"),
+    ),
+    _like("domains"),
+    _like("default"),
+    Key(
+        "mounts",
+        "list",
+        "Applications of the site.",
+        required=True,
+        elements="dict",
+        options=MOUNT,
+        example=[{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
+    ),
+)

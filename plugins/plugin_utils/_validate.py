@@ -1,0 +1,211 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hold a value against the definition of its key and collect every problem, each with the path of the value."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+# A check returns the accepted (perhaps normalised) value or raises ValueError with what would be right.
+Check = Callable[[t.Any], t.Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it is, and what would be right."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """The one definition of a key.
+
+    ``type`` is a type of Ansible's argument specs (str, int, bool, list, dict, raw). ``options`` are the keys of a
+    dictionary (or of the dictionaries in a list), ``elements`` is the type of a list's members, ``check`` refines a
+    single value: the key itself, each member of a list, or each value of a dictionary without ``options``, whose keys
+    are then refined by ``check_key``. ``secret`` values are never repeated in a message.
+    """
+
+    name: str
+    type: str
+    description: str
+    default: t.Any = None
+    required: bool = False
+    example: t.Any = None
+    choices: tuple[str, ...] = ()
+    elements: str = ""
+    options: tuple[Key, ...] = ()
+    check: Check | None = None
+    check_key: Check | None = None
+    secret: bool = False
+
+
+_TYPE_NAMES = {
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a dictionary",
+}
+
+
+def suggest(word: str, words: Iterable[str]) -> str:
+    """Return ``did you mean 'x'? (all, the, words)`` for a word that is none of them."""
+    known = sorted(words)
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else "choose one of "
+    return f"{hint}({', '.join(known)})"
+
+
+def show(value: t.Any) -> str:
+    """Return a value the way the user wrote it, cut to a readable length."""
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else "empty"
+        if value is None
+        else repr(value)
+    )
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _convert(value: t.Any, type_name: str) -> t.Any:
+    """Return ``value`` as the type, accepting the text that a template yields for numbers and booleans."""
+    if type_name == "str" and isinstance(value, str):
+        return str(value)
+    if (
+        type_name == "str"
+        and isinstance(value, (int, float))
+        and not isinstance(value, bool)
+    ):
+        return str(value)
+    if (
+        type_name == "int"
+        and not isinstance(value, bool)
+        and (isinstance(value, int) or (isinstance(value, str) and value.isdecimal()))
+    ):
+        return int(value)
+    if type_name == "bool" and isinstance(value, bool):
+        return value
+    if (
+        type_name == "bool"
+        and isinstance(value, str)
+        and value.lower() in ("true", "false", "yes", "no")
+    ):
+        return value.lower() in ("true", "yes")
+    if type_name == "list" and isinstance(value, (list, tuple)):
+        return list(value)
+    if type_name == "dict" and isinstance(value, Mapping):
+        return dict(value)
+    if type_name == "raw":
+        return value
+    raise TypeError(type_name)
+
+
+class Validator:
+    """Collects the problems of one input; the methods return the accepted value, or the default beside a problem."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def problem(self, path: str, message: str) -> None:
+        """Note one problem."""
+        self.problems.append(Problem(path, message))
+
+    def options(
+        self, path: str, value: Mapping[str, t.Any], keys: Iterable[Key]
+    ) -> dict[str, t.Any]:
+        """Return the dictionary with every key checked and every default filled in."""
+        known = {key.name: key for key in keys}
+        for name in value:
+            if name not in known:
+                self.problem(
+                    f"{path}.{name}", f"there is no such key; {suggest(str(name), known)}"
+                )
+        return {
+            name: self.value(f"{path}.{name}", value.get(name), key)
+            for name, key in known.items()
+        }
+
+    def value(self, path: str, value: t.Any, key: Key) -> t.Any:
+        """Return one value checked against its key."""
+        if value is None:
+            if key.required:
+                self.problem(path, f"is missing; give {_wanted(key)}")
+            if key.options and isinstance(key.default, Mapping):
+                return self.options(path, key.default, key.options)
+            return key.default
+        try:
+            accepted = _convert(value, key.type)
+        except TypeError:
+            seen = "the value" if key.secret else show(value)
+            self.problem(path, f"{seen} is not {_TYPE_NAMES[key.type]}; give {_wanted(key)}")
+            return key.default
+        if key.choices and accepted not in key.choices:
+            self.problem(
+                path, f"{show(accepted)} is no {key.name}; {suggest(str(accepted), key.choices)}"
+            )
+            return key.default
+        if key.type == "list":
+            return self._members(path, accepted, key)
+        if key.type == "dict":
+            return (
+                self.options(path, accepted, key.options)
+                if key.options
+                else self._entries(path, accepted, key)
+            )
+        return self._checked(path, accepted, key.check, key.default)
+
+    def _checked(self, path: str, value: t.Any, check: Check | None, instead: t.Any) -> t.Any:
+        if check is None:
+            return value
+        try:
+            return check(value)
+        except ValueError as error:
+            self.problem(path, str(error))
+            return instead
+
+    def _members(self, path: str, members: list[t.Any], key: Key) -> list[t.Any]:
+        member = Key(
+            key.name,
+            key.elements or "raw",
+            key.description,
+            options=key.options,
+            check=key.check,
+            secret=key.secret,
+        )
+        result = []
+        for index, value in enumerate(members):
+            before = len(self.problems)
+            accepted = self.value(f"{path}[{index}]", value, member)
+            if value is None:
+                self.problem(f"{path}[{index}]", f"is empty; {key.description}")
+            if len(self.problems) == before:
+                result.append(accepted)
+        return result
+
+    def _entries(self, path: str, entries: dict[t.Any, t.Any], key: Key) -> dict[str, t.Any]:
+        result = {}
+        for name, value in entries.items():
+            before = len(self.problems)
+            name_accepted = self._checked(f"{path}.{name}", str(name), key.check_key, None)
+            accepted = self._checked(f"{path}.{name}", value, key.check, None)
+            if len(self.problems) == before:
+                result[name_accepted] = accepted
+        return result
+
+
+def _wanted(key: Key) -> str:
+    """Return what the key takes, with its example."""
+    wanted = _TYPE_NAMES.get(key.type, "a value")
+    if key.choices:
+        wanted = "one of " + ", ".join(key.choices)
+    return f"{wanted}, such as {show(key.example)}" if key.example is not None else wanted
