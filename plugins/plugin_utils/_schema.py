@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
+from dataclasses import dataclass
 
 from ._catalog import BACK_ENDS, FRONT_ENDS
 from ._validate import Key
@@ -697,3 +698,137 @@ SITE_ITEM: tuple[Key, ...] = (
         example=[{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
     ),
 )
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role: one line on what it does, and its public variables."""
+
+    short: str
+    description: str
+    variables: tuple[Key, ...]
+
+
+def _items(name: str, description: str, options: tuple[Key, ...], example: t.Any) -> Key:
+    return Key(
+        name, "list", description, default=[], elements="dict", options=options, example=example
+    )
+
+
+ROLES: dict[str, Role] = {
+    "app": Role(
+        "Build the releases of Python applications",
+        "Users, folders, one venv a release, setup steps and static files of any number of applications, in three tasks.",
+        (
+            _items(
+                "app_apps",
+                "Applications whose releases the host holds.",
+                RELEASE_ITEM,
+                [{"name": "shop", "source": {"path": "./shop"}, "wsgi": "shop.wsgi:application"}],
+            ),
+            Key(
+                "app_build_env",
+                "dict",
+                "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+                default={},
+                secret=True,
+                example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
+            ),
+            Key(
+                "app_installer",
+                "str",
+                "What fills the venvs; auto takes uv where the host has it.",
+                default="auto",
+                choices=("auto", "uv", "pip"),
+                example="uv",
+            ),
+            Key(
+                "app_absent",
+                "list",
+                "Names of applications whose code is removed; their data stays.",
+                default=[],
+                elements="str",
+                example=["blog"],
+                check=_name,
+            ),
+            Key(
+                "app_purge",
+                "list",
+                "Names among app_absent whose data and account are removed too.",
+                default=[],
+                elements="str",
+                example=["blog"],
+                check=_name,
+            ),
+        ),
+    ),
+    "backend_uwsgi": Role(
+        "Run Python applications on uWSGI",
+        "One sandboxed service behind a systemd socket for each application, all of them in one transaction.",
+        (
+            _items(
+                "backend_uwsgi_apps",
+                "Applications that uWSGI runs.",
+                PROCESS_ITEM,
+                [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
+            ),
+            Key(
+                "backend_uwsgi_web_group",
+                "str",
+                "Group that may connect to the applications' unix sockets: the front end's.",
+                default=WEB_GROUP,
+                example="www-data",
+            ),
+        ),
+    ),
+    "frontend_nginx": Role(
+        "Publish Python applications with nginx",
+        "All sites in one transaction, tested before it goes into service and taken back if nginx does not serve it.",
+        (
+            _items(
+                "frontend_nginx_sites",
+                "Sites that nginx publishes.",
+                SITE_ITEM,
+                [{"domains": ["shop.example.org"], "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}]}],
+            ),
+            Key(
+                "frontend_nginx_listen",
+                "list",
+                "What nginx listens on, as its directive listen takes it.",
+                default=["80", "[::]:80"],
+                elements="str",
+                example=["80"],
+            ),
+            Key(
+                "frontend_nginx_probe_url",
+                "str",
+                "Where nginx must answer with the new configuration before the old one is given up; an address of this host.",
+                default="http://127.0.0.1:80/",
+                example="http://127.0.0.1:8080/",
+            ),
+            Key(
+                "frontend_nginx_trusted_proxies",
+                "list",
+                "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+                default=[],
+                elements="str",
+                example=["10.0.0.0/8"],
+            ),
+            Key(
+                "frontend_nginx_worker_connections",
+                "int",
+                "Connections of each worker process, to visitors and to applications together.",
+                default=8192,
+                example=16384,
+            ),
+            Key(
+                "frontend_nginx_http_extra",
+                "list",
+                "Raw lines in nginx's http block.",
+                default=[],
+                elements="str",
+                example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
+            ),
+        ),
+    ),
+}

@@ -1,0 +1,150 @@
+"""usage: python -m tools.generate [--check], in the root of the project
+
+Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs and
+the reference in docs/. With --check nothing is written, and the exit code is 1 where a file is not what it should be.
+"""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from plugins.plugin_utils import _schema
+from plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
+from plugins.plugin_utils._validate import Key
+
+ROOT = Path(__file__).resolve().parent.parent
+MADE = "Made by tools/generate.py from plugins/plugin_utils/_schema.py"
+BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of variables -->"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key, as yamllint wants it."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+def _yaml(data: t.Any) -> str:
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _flow(value: t.Any) -> str:
+    """Return a value as it is written in one line of YAML."""
+    if value is None:
+        return ""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
+    return text.removesuffix("\n...\n").strip()
+
+
+def _spec(key: Key) -> dict[str, t.Any]:
+    spec: dict[str, t.Any] = {"description": key.description, "type": key.type}
+    if key.elements:
+        spec["elements"] = key.elements
+    if key.choices:
+        spec["choices"] = list(key.choices)
+    if key.required:
+        spec["required"] = True
+    elif key.default is not None:
+        spec["default"] = key.default
+    if key.options:
+        spec["options"] = {option.name: _spec(option) for option in key.options}
+    return spec
+
+
+def _argument_specs(role: _schema.Role) -> str:
+    options = {key.name: _spec(key) for key in role.variables}
+    specs = {"main": {"short_description": role.short, "description": [role.description], "options": options}}
+    return f"---\n# {MADE}\n{_yaml({'argument_specs': specs})}"
+
+
+def _defaults(role: _schema.Role) -> str:
+    lines = ["---", f"# {MADE}"]
+    for key in role.variables:
+        lines += ["", f"# {key.description}", _yaml({key.name: key.default}).rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _rows(keys: t.Iterable[Key], prefix: str = "") -> list[str]:
+    rows = []
+    for key in keys:
+        kind = f"list of {key.elements}" if key.elements and key.elements != "raw" else key.type
+        default = "**required**" if key.required else f"`{_flow(key.default)}`" if key.default not in (None, {}) else ""
+        if key.default == {} and not key.options:
+            default = "`{}`"
+        choices = f" One of {', '.join(f'`{choice}`' for choice in key.choices)}." if key.choices else ""
+        example = f"`{_flow(key.example)}`" if key.example is not None else ""
+        row = [f"`{prefix}{key.name}`", kind, default, key.description + choices, example]
+        rows.append("| " + " | ".join(map(_cell, row)) + " |")
+        rows += _rows(key.options, f"{prefix}{key.name}{'[]' if key.elements else ''}.")
+    return rows
+
+
+def _table(keys: t.Iterable[Key]) -> str:
+    head = ["| key | type | default | meaning | example |", "|---|---|---|---|---|"]
+    return "\n".join(head + _rows(keys)) + "\n"
+
+
+def _pairs() -> str:
+    rows = [f"| | {' | '.join(BACK_ENDS)} |", "|---|" + "---|" * len(BACK_ENDS)]
+    for front_end in FRONT_ENDS:
+        cells = [", ".join(protocols(front_end, back_end)) or "–" for back_end in BACK_ENDS]
+        rows.append(f"| {front_end} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _reference() -> str:
+    return f"""<!-- {MADE} -->
+# Reference
+
+## An application: the keys below its name in `pyhost_apps`
+
+{_table(_schema.APP)}
+## Variables of a host or group
+
+`pyhost_apps` and any `pyhost_apps__ANYTHING` are dictionaries, application name to description; they are merged.
+
+{_table(_schema.HOST)}
+## Front ends (rows), back ends (columns) and the protocols between them
+
+{_pairs()}"""
+
+
+def _readme(path: Path, role: _schema.Role) -> str:
+    text = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{_table(role.variables)}{END}{rest.split(END)[1]}"
+
+
+def _files() -> dict[Path, str]:
+    files = {ROOT / "docs" / "reference.md": _reference()}
+    for name, role in _schema.ROLES.items():
+        folder = ROOT / "roles" / name
+        files[folder / "meta" / "argument_specs.yml"] = _argument_specs(role)
+        files[folder / "defaults" / "main.yml"] = _defaults(role)
+        files[folder / "README.md"] = _readme(folder / "README.md", role)
+    return files
+
+
+def main() -> int:
+    """Write the files, or tell which differ."""
+    stale = {path: text for path, text in _files().items() if not path.exists() or path.read_text() != text}
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what tools/generate makes of the table of keys; run it")
+        return 1 if stale else 0
+    for path, text in stale.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
