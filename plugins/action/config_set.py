@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Render all files of a server and hand them over at once; see plugins/modules/config_set.py for the documentation."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._render import render
+
+
+def _plain(value: t.Any) -> t.Any:
+    """Return a templated value as plain Python data."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(member) for member in value]
+    return str(value) if isinstance(value, str) else value
+
+
+class ActionModule(ActionBase):
+    """Renders on the controller, works on the host."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return what the module returns, or fail with every problem of the input at once."""
+        super().run(tmp, task_vars)
+        folders = map(Path, self._task.get_search_path())
+        search_path = [str(path) for folder in folders for path in (folder / "templates", folder)]
+        rendered = render(_plain(self._task.args), search_path)
+        if rendered.problems:
+            raise AnsibleActionFail("\n".join(rendered.problems))
+        result: dict[str, t.Any] = self._execute_module(
+            module_name="pyhost.web.config_set", module_args=rendered.options, task_vars=task_vars)
+        return result

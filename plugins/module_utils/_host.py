@@ -1,0 +1,170 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a transaction needs from a host beside its files: commands, systemd, a clock and a web client.
+
+Private to the collection. A test stands in for `Host` with a class of its own; `Systemd` works on either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import shutil
+import ssl
+import time
+import typing as t
+import urllib.parse
+from dataclasses import dataclass
+
+
+class TransactionError(Exception):
+    """A sentence for the user, with what else the result should carry (C(file), C(line), C(application))."""
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.details = {key: value for key, value in details.items() if value is not None}
+
+
+class Host:
+    """The real host.
+
+    `run_command` takes a command (list) and returns its status, output and error output, as
+    `AnsibleModule.run_command` does.
+    """
+
+    def __init__(self, run_command: t.Callable[..., tuple[int, str, str]]) -> None:
+        self._run_command = run_command
+
+    def run(self, command: t.Sequence[str], timeout: int = 900) -> tuple[int, str]:
+        """Run a command and return its status and its output; one that hangs ends after `timeout` seconds."""
+        status, output, complaints = self._run_command(["timeout", str(timeout), *command])
+        text = f"{output.strip()}\n{complaints.strip()}".strip()
+        return status, f"{text}\nno end after {timeout} s".strip() if status == 124 else text
+
+    def has(self, command: str) -> bool:
+        """Whether this host has the command."""
+        return shutil.which(command) is not None
+
+    def fetch(self, url: str, host: str | None, timeout: float) -> str:
+        """Return the body that a web server answers, or the words of the error."""
+        parts = urllib.parse.urlsplit(url)
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            # The answer is compared with a digest, so a certificate for another name does no harm.
+            trusting = ssl.create_default_context()
+            trusting.check_hostname = False
+            trusting.verify_mode = ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
+        else:
+            connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
+                return connection.getresponse().read(1024).decode(errors="replace").strip()
+            except (OSError, http.client.HTTPException) as error:
+                return str(error) or type(error).__name__
+
+    def clock(self) -> float:
+        """Seconds that only ever grow."""
+        return time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch, as the journal counts."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+DOWN = {"inactive", "failed", "deactivating"}
+# `linked` and `static` units have nothing to enable.
+NOT_ENABLED = {"disabled", "masked", "masked-runtime", "enabled-runtime"}
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says about a unit."""
+
+    load: str = "not-found"
+    active: str = "inactive"
+    sub: str = "dead"
+    file: str = ""
+    restarts: int = 0
+    stale: bool = False
+    reloads: bool = False
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs or is about to."""
+        return self.active not in DOWN
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is nothing left to enable."""
+        return self.load not in {"masked", "not-found"} and self.file not in NOT_ENABLED
+
+    @property
+    def broken(self) -> bool:
+        """Whether it will not come up by waiting."""
+        return self.active in DOWN or self.sub.startswith("auto-restart")
+
+
+def served_by(socket: str) -> str:
+    """Return the service that a socket unit starts."""
+    return f"{socket.removesuffix('.socket')}.service"
+
+
+class Systemd:
+    """systemctl, one call for any number of units."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def show(self, units: t.Iterable[str]) -> dict[str, Unit]:
+        """Return the state of each unit."""
+        names = sorted(set(units))
+        if not names:
+            return {}
+        status, output = self.host.run(["systemctl", "show", "--property", PROPERTIES, "--", *names])
+        blocks = output.split("\n\n")
+        if status or len(blocks) != len(names):
+            raise TransactionError(f"systemctl show: {output or f'status {status}'}")
+        return {name: self._unit(block) for name, block in zip(names, blocks, strict=True)}
+
+    def _unit(self, block: str) -> Unit:
+        value = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        restarts = value.get("NRestarts", "")
+        return Unit(
+            load=value.get("LoadState", ""),
+            active=value.get("ActiveState", ""),
+            sub=value.get("SubState", ""),
+            file=value.get("UnitFileState", ""),
+            restarts=int(restarts) if restarts.isdigit() else 0,
+            stale=value.get("NeedDaemonReload") == "yes",
+            reloads=value.get("CanReload") == "yes",
+        )
+
+    def do(self, verb: str, units: t.Iterable[str]) -> str:
+        """Let systemctl do something with all of the units; return its complaints, empty when all went well."""
+        names = sorted(set(units))
+        if not names:
+            return ""
+        status, output = self.host.run(["systemctl", *verb.split(), "--", *names])
+        return (output or f"systemctl {verb}: status {status}") if status else ""
+
+    def reload_manager(self) -> None:
+        """Let systemd read changed unit files."""
+        status, output = self.host.run(["systemctl", "daemon-reload"])
+        if status:
+            raise TransactionError(f"systemctl daemon-reload: {output}")
+
+    def words(self, unit: str, since: float) -> str:
+        """Return the last lines that a unit wrote to the journal since that second."""
+        command = ["journalctl", f"--unit={unit}", f"--since=@{int(since)}", "--lines=20", "--output=cat", "--no-pager",
+                   "--quiet"]
+        status, output = self.host.run(command, timeout=30)
+        return "" if status else output

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host remembers: what each part owns, and the transaction that is under way.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.pyhost.web.plugins.module_utils._files import Node, look, replace
+from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
+
+RECORD = t.TypeVar("RECORD", bound="Record")
+
+
+@dataclass
+class Record:
+    """A JSON file, replaced in one step."""
+
+    transaction: str = ""
+    """Which transaction wrote it: it was committed when manifest and journal agree."""
+
+    @classmethod
+    def load(cls: type[RECORD], path: Path) -> RECORD | None:
+        """Return the record, None where there is none."""
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise TransactionError(f"{path}: is damaged ({error}); restore it from a backup or remove it") from error
+
+    @property
+    def node(self) -> Node:
+        """The file."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True)
+        return Node(f"{text}\n".encode(), 0o600, os.geteuid(), os.getegid())
+
+    def save(self, path: Path) -> None:
+        """Write it."""
+        replace(path, self.node)
+
+
+@dataclass
+class Manifest(Record):
+    """What a part owns, and what of it is in service."""
+
+    files: dict[str, dict[str, t.Any]] = field(default_factory=dict)
+    """Path -> `unit`, `verb`, `secret`, `absent` (nothing shall be there), `original` (what was there comes back)."""
+    folders: list[str] = field(default_factory=list)
+    """Folders that were made for the files."""
+    units: list[str] = field(default_factory=list)
+    loaded: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Unit -> verb -> digest of the files that the unit had when it last did that."""
+    ran: dict[str, str] = field(default_factory=dict)
+    """Command -> digest of its files when it last ran."""
+
+    def forget(self, journal: Journal) -> None:
+        """Take all that a transaction may have touched for not loaded."""
+        for unit in journal.touched:
+            self.loaded.pop(unit, None)
+        for command in journal.commands:
+            self.ran.pop(shlex.join(command), None)
+
+    def same(self, other: Manifest) -> bool:
+        """Whether both mean the same; folders that went meanwhile do not matter."""
+        return dataclasses.replace(self, transaction="", folders=[]) == \
+            dataclasses.replace(other, transaction="", folders=[])
+
+
+@dataclass
+class Journal(Record):
+    """All that is needed to take a transaction back, or to finish one that was committed."""
+
+    swaps: list[tuple[str, bool]] = field(default_factory=list)
+    """Paths that change, and whether there was something before."""
+    folders: list[str] = field(default_factory=list)
+    """Folders that are made, parents first."""
+    touched: dict[str, str] = field(default_factory=dict)
+    """Unit -> verb."""
+    commands: list[list[str]] = field(default_factory=list)
+    brought: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """Units that were not ours -> whether they were `up`, `enabled`, `masked`."""
+    dropped: list[str] = field(default_factory=list)
+    taken: dict[str, list[str]] = field(default_factory=dict)
+    """Other parts -> paths and units that move from their manifests to ours."""
+
+    @property
+    def paths(self) -> list[Path]:
+        """Paths that change."""
+        return [Path(path) for path, _ in self.swaps]
+
+
+class Store:
+    """The folder that has the records of all parts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = folder / ".lock"
+
+    def manifest_path(self, part: str) -> Path:
+        """Where a part's manifest is."""
+        return self.folder / f"{part}.json"
+
+    def journal_path(self, part: str) -> Path:
+        """Where a part's journal is while a transaction is under way."""
+        return self.folder / f"{part}.journal"
+
+    def manifest(self, part: str) -> Manifest:
+        """Return what a part owns; nothing when it has not run yet."""
+        return Manifest.load(self.manifest_path(part)) or Manifest()
+
+    def manifests(self) -> dict[str, Manifest]:
+        """Return what each part owns."""
+        return {path.stem: self.manifest(path.stem) for path in sorted(self.folder.glob("[a-z0-9_]*.json"))}
+
+    def journals(self) -> dict[str, Journal]:
+        """Return the transactions that were killed."""
+        found = {path.stem: Journal.load(path) for path in sorted(self.folder.glob("[a-z0-9_]*.journal"))}
+        return {part: journal for part, journal in found.items() if journal}
+
+    def original_path(self, part: str, path: str) -> Path:
+        """Where that which was at a path before us is kept."""
+        return self.folder / f"{part}.original" / path.lstrip("/")
+
+    def original(self, part: str, path: str) -> Node | None:
+        """Return what was at a path before us."""
+        return look(self.original_path(part, path))
+
+    def prune(self, part: str) -> None:
+        """Remove what no record refers to: originals that are in their place again, files of a killed run."""
+        files = self.manifest(part).files
+        kept = {self.original_path(part, path) for path, entry in files.items() if entry["original"]}
+        top = self.folder / f"{part}.original"
+        for path in sorted(top.rglob("*"), reverse=True):
+            if path.is_symlink() or not path.is_dir():
+                if path not in kept:
+                    path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
+        if top.is_dir() and not any(top.iterdir()):
+            top.rmdir()
+        for path in self.folder.glob(".*.pyhost-new"):
+            path.unlink()

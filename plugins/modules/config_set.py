@@ -1,0 +1,424 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_set
+short_description: Puts all files of a server in service in one transaction
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Compares all files that a part of a host wants with what is there; when nothing differs and nothing is pending, it
+    does nothing.
+  - Else it has the server test a copy of its configuration with the changes, swaps them in, reloads or restarts only
+    what the changed files belong to, and looks whether all units stay up and the new generation is served.
+    When any of this fails, the old files are put back and in service, and the task fails with the server's own words.
+  - It remembers in C(/var/lib/pyhost/.manifest/) what a part owns. What is no longer wanted is removed, after its units
+    were stopped; what had been at a path before (a distribution's own file) comes back.
+  - A run that was killed is taken back by the next one, and a reload that was lost is made up for.
+  - Templates are rendered on the controller by plain Jinja2, each compiled once. They see O(variables), the item of
+    O(files[].each), C(generation) (the digest of all that this task renders) and C(managed) (a line for a comment at the
+    top of the file), and nothing else; an undefined variable is an error.
+  - A path and a unit have one owner. Where they move from one part to another in one play, the part that has them names
+    them in O(keep) and O(keep_units), and the part that gets them sets O(take). In either order of the two tasks they are
+    never removed in between.
+options:
+  name:
+    description: Name of the part of the host that owns all this, such as V(frontend_nginx).
+    type: str
+    required: true
+  variables:
+    description: What templates see.
+    type: dict
+    default: {}
+  files:
+    description:
+      - Files and symbolic links that are wanted. Each has one of C(template), C(content), C(link) and C(follow).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path. Missing folders above it are made, and removed again with the last file in them.
+        type: path
+        required: true
+      template:
+        description: Template in the C(templates) folder of the role.
+        type: str
+      content:
+        description: The content itself.
+        type: str
+      link:
+        description: Target of a symbolic link.
+        type: str
+      follow:
+        description: A symbolic link on the host; the link at C(path) takes over its target.
+        type: path
+      each:
+        description:
+          - The entry stands for one file an item. C({key}) in any string of the entry is filled in from the item
+            (C({key.key}) from a dictionary in it, C({item}) with the item itself).
+        type: list
+        elements: raw
+      as:
+        description: Name under which the template sees the item. V(item) when it is left out.
+        type: str
+      owner:
+        description: Name of a user.
+        type: str
+        default: root
+      group:
+        description: Name of a group.
+        type: str
+        default: root
+      mode:
+        description: Permissions in octal digits, quoted.
+        type: str
+        default: "0644"
+      secret:
+        description: The content is shown nowhere, neither in a diff nor in a message.
+        type: bool
+        default: false
+      unit:
+        description: The unit that reads this file.
+        type: str
+      verb:
+        description: What the unit has to do when the file changed. A unit that cannot reload is restarted.
+        type: str
+        choices: [reload, restart]
+      command:
+        description: A command that takes the file over when it changed. It runs after the swap, before all units.
+        type: list
+        elements: str
+      where:
+        description: Set by the action; how messages name the entry.
+        type: str
+  absent:
+    description:
+      - Paths at which nothing shall be, such as a distribution's default site. What was there comes back when the path
+        is left out again.
+      - A path, or a dictionary with C(path), C(each), and C(unit) and C(verb) as in O(files).
+    type: list
+    elements: raw
+    default: []
+  units:
+    description:
+      - Units that shall be enabled and active. Units that this part had wanted before and does not any more are stopped
+        and disabled.
+      - A name, or a dictionary with C(name) and C(each).
+    type: list
+    elements: raw
+    default: []
+  keep:
+    description:
+      - Paths that this part no longer wants but must not remove, because another part takes them over with O(take).
+        They stay this part's until then.
+      - A path, or a dictionary with C(path) and C(each). Paths that this part does not have are ignored.
+    type: list
+    elements: raw
+    default: []
+  keep_units:
+    description: Like O(keep), for units; a name, or a dictionary with C(name) and C(each).
+    type: list
+    elements: raw
+    default: []
+  take:
+    description: Take over wanted paths and units that belong to another part. Without it they are an error.
+    type: bool
+    default: false
+  test:
+    description: How the server tests its configuration before it is in service.
+    type: dict
+    suboptions:
+      folder:
+        description: Folder of the configuration. The changes below it are tested in a copy that a mount namespace shows
+          in its place. Where the host does not allow that, the files are swapped, tested, and put back if that fails.
+        type: path
+        required: true
+      command:
+        description: The test.
+        type: list
+        elements: str
+        required: true
+      scratch:
+        description: Folders that the test may write to; it sees throw-away copies of their folders, without files.
+        type: list
+        elements: path
+        default: []
+      reject:
+        description: Regular expression for output that means failure although the command succeeds.
+        type: str
+  probe:
+    description: Where the server answers its generation once it has loaded it.
+    type: dict
+    suboptions:
+      url:
+        description: Address, as seen from the host.
+        type: str
+        required: true
+      host:
+        description: Value of the C(Host) header.
+        type: str
+      timeout:
+        description: Seconds to wait for the new generation.
+        type: int
+        default: 10
+  generation:
+    description: Set by the action.
+    type: str
+attributes:
+  check_mode:
+    description: Compares, and tests in a copy where the server is installed; changes nothing.
+    support: full
+  diff_mode:
+    description: One diff for each file; of a secret one, only that it changed.
+    support: full
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+"""
+
+EXAMPLES = r"""
+- name: Put the sites in service
+  pyhost.web.config_set:
+    name: frontend_nginx
+    variables:
+      listen: [80]
+    files:
+      - {path: /etc/nginx/nginx.conf, template: nginx.conf.j2, unit: nginx.service, verb: reload}
+      - path: "/etc/nginx/pyhost.d/{name}.conf"
+        template: site.conf.j2
+        each: "{{ sites }}"
+        as: site
+        unit: nginx.service
+        verb: reload
+    absent: [/etc/nginx/sites-enabled/default]
+    units: [nginx.service]
+    test:
+      folder: /etc/nginx
+      command: [nginx, -t, -q]
+      scratch: [/run, /var/log/nginx]
+    probe:
+      url: http://127.0.0.1/
+      host: generation.pyhost.invalid
+
+- name: Put the applications in service
+  pyhost.web.config_set:
+    name: backend_uwsgi
+    files:
+      - path: "/etc/pyhost/{name}.env"
+        template: app.env.j2
+        each: "{{ apps }}"
+        as: app
+        mode: "0600"
+        secret: true
+        unit: "pyhost-{name}.service"
+        verb: restart
+      - path: "/srv/pyhost/{name}/current"
+        follow: "/srv/pyhost/{name}/next"
+        each: "{{ apps }}"
+        unit: "pyhost-{name}.service"
+        verb: reload
+    units:
+      - {name: "pyhost-{name}.service", each: "{{ apps }}"}
+"""
+
+RETURN = r"""
+files:
+  description: Paths that changed, came or went.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/nginx/nginx.conf]
+units:
+  description: What was done with which unit.
+  type: dict
+  returned: success
+  sample: {nginx.service: reload}
+commands:
+  description: Commands that ran because their files changed.
+  type: list
+  elements: list
+  returned: success
+  sample: [[systemd-sysusers, /etc/sysusers.d/pyhost.conf]]
+generation:
+  description: Digest of all that was rendered.
+  type: str
+  returned: success
+  sample: 0b1d…
+healed:
+  description: Whether an earlier run had been killed, and was taken back.
+  type: bool
+  returned: success
+  sample: false
+tested:
+  description: Whether the server tested the change before it was in place.
+  type: bool
+  returned: success
+  sample: true
+file:
+  description: File in which the server found an error.
+  type: str
+  returned: failure, when the server names it
+  sample: /etc/nginx/pyhost.d/shop.conf
+line:
+  description: Line of that file.
+  type: int
+  returned: failure, when the server names it
+  sample: 12
+application:
+  description: Application of that line or unit.
+  type: str
+  returned: failure, when it is known
+  sample: shop
+"""
+
+import functools
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyhost.web.plugins.module_utils._files import Node
+from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Probe, Transaction, Wish
+
+STATE = Path("/var/lib/pyhost/.manifest")
+
+ARGUMENTS: dict[str, t.Any] = {
+    "name": {"type": "str", "required": True},
+    "variables": {"type": "dict", "default": {}},
+    "files": {
+        "type": "list", "elements": "dict", "default": [],
+        # Secrets must not reach the host's log.
+        "no_log": True,
+        "options": {
+            "path": {"type": "path", "required": True},
+            "template": {"type": "str"},
+            "content": {"type": "str"},
+            "link": {"type": "str"},
+            "follow": {"type": "path"},
+            "each": {"type": "list", "elements": "raw"},
+            "as": {"type": "str"},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0644"},
+            "secret": {"type": "bool", "default": False, "no_log": False},
+            "unit": {"type": "str"},
+            "verb": {"type": "str", "choices": ["reload", "restart"]},
+            "command": {"type": "list", "elements": "str"},
+            "where": {"type": "str"},
+        },
+    },
+    "absent": {"type": "list", "elements": "raw", "default": []},
+    "units": {"type": "list", "elements": "raw", "default": []},
+    "keep": {"type": "list", "elements": "raw", "default": []},
+    "keep_units": {"type": "list", "elements": "raw", "default": []},
+    "take": {"type": "bool", "default": False},
+    "test": {
+        "type": "dict",
+        "options": {
+            "folder": {"type": "path", "required": True},
+            "command": {"type": "list", "elements": "str", "required": True},
+            "scratch": {"type": "list", "elements": "path", "default": []},
+            "reject": {"type": "str"},
+        },
+    },
+    "probe": {
+        "type": "dict",
+        "options": {
+            "url": {"type": "str", "required": True},
+            "host": {"type": "str"},
+            "timeout": {"type": "int", "default": 10},
+        },
+    },
+    "generation": {"type": "str"},
+}
+
+
+def wish_of(params: dict[str, t.Any]) -> Wish:
+    """Return what the options, as the action finishes them, ask for."""
+    entries = [
+        Entry(**{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
+              command=tuple(file["command"] or ()))
+        for file in params["files"]
+    ]
+    entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
+    test, probe = params["test"], params["probe"]
+    return Wish(
+        part=params["name"],
+        entries=tuple(entries),
+        units=tuple(dict.fromkeys(unit["name"] for unit in params["units"])),
+        keep=frozenset(params["keep"]),
+        keep_units=frozenset(params["keep_units"]),
+        take=params["take"],
+        test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
+        probe=probe and Probe(probe["url"], params["generation"], probe["host"], probe["timeout"]),
+    )
+
+
+def secrets_of(params: dict[str, t.Any]) -> set[str]:
+    """Return what must not be printed: the secret files, and their lines, which a failing service may quote."""
+    contents = [file["content"] for file in params["files"] if file["secret"] and file["content"]]
+    return {*contents, *(line for content in contents for line in content.splitlines() if len(line) >= 8)}
+
+
+def diff_of(change: Change) -> dict[str, t.Any]:
+    """Return a change as `--diff` shows it."""
+    def attributes(node: Node | None) -> str:
+        if node is None or node.mode is None:
+            return ""
+        return f"mode {node.mode:04o}, owner {node.uid}, group {node.gid}\n"
+
+    before, after = change.before, change.after
+    if change.secret:
+        shown = ["(secret)\n" if before else "", "(secret, changed)\n" if after else ""]
+    else:
+        shown = [node.text if node else "" for node in (before, after)]
+    if before and after and attributes(before) != attributes(after):
+        shown = [attributes(before) + shown[0], attributes(after) + shown[1]]
+    name = str(change.path)
+    return {"before_header": name, "after_header": name, "before": shown[0], "after": shown[1]}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    # All of `files` would be starred out of diffs and messages; only secrets have to be.
+    module.no_log_values = secrets_of(params)
+    invocation = {"module_args": {"name": params["name"]}}
+    if params["generation"] is None:
+        module.fail_json(msg="config_set works through its action plugin, which renders the files; "
+                             "call it as pyhost.web.config_set in a task", invocation=invocation)
+    if os.geteuid():
+        module.fail_json(msg="config_set has to be root on the host; set `become: true`", invocation=invocation)
+    # The words of commands are read, so they have to be in one language.
+    module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
+    host = Host(functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False))
+    try:
+        outcome = Transaction(host, STATE, wish_of(params), module.check_mode).run()
+    except TransactionError as error:
+        module.fail_json(msg=str(error), invocation=invocation, **error.details)
+    result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}
+    module.exit_json(
+        changed=outcome.changed,
+        files=[str(change.path) for change in outcome.changes],
+        units=outcome.units,
+        commands=outcome.commands,
+        generation=params["generation"],
+        healed=outcome.healed,
+        tested=outcome.tested,
+        invocation=invocation,
+        **result,
+    )
+
+
+if __name__ == "__main__":
+    main()
