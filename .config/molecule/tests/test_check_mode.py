@@ -9,11 +9,9 @@ import subprocess
 
 def test_check_mode_after_the_run_reports_no_change() -> None:
     """Molecule's own check looks at failures only; a dry run on a converged host must also announce nothing."""
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    playbook = os.path.join(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
-    run = subprocess.run(
-        ["ansible-playbook", "--check", "--diff", "--inventory", inventory, playbook], capture_output=True, text=True, check=False
-    )
+    playbook = f"{os.environ['MOLECULE_SCENARIO_DIRECTORY']}/converge.yml"
+    command = ["ansible-playbook", "--check", "--diff", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], playbook]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     changes = re.findall(r"^\S+ +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0", run.stdout, re.MULTILINE)
     assert changes, run.stdout + run.stderr
     assert set(changes) == {"0"}, run.stdout
