@@ -1,0 +1,105 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action of the module C(releases): sends sources that are on the controller, and only those that the host asks for."""
+
+from __future__ import annotations
+
+import tempfile
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._folder import FolderError, digest, file_digest, pack
+
+MODULE = "pyhost.web.releases"
+
+# Keys that items of the role C(app) have for its templates.
+_OTHERS = ("folders", "published")
+
+
+class ActionModule(ActionBase):
+    """Runs the module once where nothing has to be sent, else twice."""
+
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        self._folders = [Path(variables[key]) for key in ("inventory_dir", "playbook_dir") if variables.get(key)]
+        self._origins: dict[str, Path] = {}
+        self._problems: list[str] = []
+        args: dict[str, t.Any] = dict(self._task.args)
+        if isinstance(args.get("apps"), list):
+            args["apps"] = [self._app(app) if isinstance(app, Mapping) else app for app in args["apps"]]
+        args["problems"] = self._problems
+        try:
+            result = self._execute(args, variables)
+            if "needed" in result:
+                uploads = self._send(result["needed"])
+                result = self._execute({**args, "uploads": uploads}, variables)
+            return result
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _execute(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", self._execute_module(MODULE, args, task_vars=variables))
+
+    def _app(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return an application with the digest of its source, if that is on the controller."""
+        app = {key: value for key, value in given.items() if key not in _OTHERS}
+        source = app.get("source")
+        if isinstance(source, Mapping):
+            origin = str(source.get("path") or source.get("archive") or "")
+            if origin and "://" not in origin and not source.get("git"):
+                key = "path" if source.get("path") else "archive"
+                try:
+                    app["source"] = {**source, "digest": self._digest(key, origin, source.get("checksum"))}
+                except (FolderError, OSError) as problem:
+                    self._problems.append(f"app {app.get('name')}: source.{key}: {problem}")
+        return app
+
+    def _digest(self, key: str, origin: str, checksum: t.Any) -> str:
+        path = self._find(origin)
+        if key == "path":
+            if not path.is_dir():
+                raise FolderError(f"'{origin}' is no folder")
+            found = digest(path)
+        else:
+            if not path.is_file():
+                raise FolderError(f"'{origin}' is no file")
+            found = file_digest(path)
+            if checksum and checksum != f"sha256:{found}":
+                raise FolderError(f"'{origin}' has sha256:{found}, not {checksum}")
+        self._origins[found] = path
+        return found
+
+    def _find(self, origin: str) -> Path:
+        """As users expect it of a path in an inventory; where there is none, in a playbook."""
+        path = Path(origin).expanduser()
+        candidates = [folder / path for folder in self._folders] or [path]
+        for candidate in candidates:
+            if candidate.exists():
+                return candidate
+        places = " or ".join(f"'{candidate}'" for candidate in dict.fromkeys(candidates))
+        raise FolderError(f"'{origin}' does not exist on the controller; looked for {places}")
+
+    def _send(self, needed: list[str]) -> dict[str, str]:
+        """Return where the sources are on the host, by digest."""
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        uploads = {}
+        with tempfile.TemporaryDirectory(prefix="pyhost-") as temporary:
+            for name in needed:
+                path = self._origins[name]
+                file = path
+                if path.is_dir():
+                    file = Path(temporary, name)
+                    pack(path, file)
+                uploads[name] = shell.join_path(shell.tmpdir, name)
+                self._transfer_file(str(file), uploads[name])
+        return uploads

@@ -1,0 +1,573 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From descriptions of applications to complete releases: plan all, then build what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import pwd
+import shlex
+import shutil
+import typing as t
+import urllib.error
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import _tree, _unpack
+from ._release import (
+    COMMIT,
+    MARKER,
+    App,
+    Interpreter,
+    Layout,
+    complete,
+    is_name,
+    marker,
+    obsolete,
+    release_id,
+    shown_revision,
+    target,
+)
+from ._step import BUILD, CHECK, PATH, Mask, Outcome, Runner, Step, StepError
+
+REQUIREMENTS = ".pyhost-requirements.txt"
+PYTHONS = ("/usr/local/bin", "/usr/bin")
+
+_PROBE = """
+import importlib.util, json, sys
+has = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
+print(json.dumps(["%d.%d" % sys.version_info[:2], has]))
+"""
+
+_IMPORT = """
+import importlib, sys
+module, _, names = sys.argv[1].partition(":")
+found = importlib.import_module(module)
+for name in names.split("."):
+    if not hasattr(found, name):
+        sys.exit("%s: %r has no %r" % (sys.argv[1], found, name))
+    found = getattr(found, name)
+if not callable(found):
+    sys.exit("%s is of type %s, which cannot be called" % (sys.argv[1], type(found).__name__))
+"""
+
+# Nothing waits for somebody to type.
+_GIT = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "/bin/false",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30",
+    "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
+    "GIT_HTTP_LOW_SPEED_TIME": "60",
+    "GIT_TEMPLATE_DIR": "/nonexistent",
+}
+
+# uv has names of its own for what users of pip have set already.
+_UV = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_EXTRA_INDEX_URL",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+    "PIP_CONSTRAINT": "UV_CONSTRAINT",
+    "PIP_CERT": "SSL_CERT_FILE",
+}
+
+
+class Problems(Exception):
+    """Everything that stands against the wish; one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass
+class Plan:
+    """What has to be done for one application. `revision` and `release` are empty while they cannot be known."""
+
+    app: App
+    interpreter: Interpreter | None = None
+    revision: str = ""
+    release: str = ""
+    is_complete: bool = False
+    built: bool = False
+    download: Path | None = None
+
+    def shown(self) -> str:
+        """The revision without the password that a URL may carry."""
+        return shown_revision(self.revision)
+
+    def missing_digest(self) -> str:
+        """Digest of what the controller must send before this can be built; empty where nothing has to be sent."""
+        return self.app.get("digest") if self.app.needs_upload() and not self.is_complete else ""
+
+
+class Builder:
+    """The releases of all applications of a host.
+
+    `uploads` are files by digest; `fetch` brings a URL to a file and returns its SHA-256; with `is_check` what is not
+    there yet (accounts, git, interpreters) is no problem: the real run may bring it.
+    """
+
+    def __init__(
+        self,
+        apps: Iterable[App],
+        layout: Layout,
+        runner: Runner,
+        *,
+        temporary: Path,
+        installer: str = "auto",
+        build_env: Mapping[str, str] | None = None,
+        uploads: Mapping[str, str] | None = None,
+        fetch: Callable[[str, Path], str] | None = None,
+        jobs: int = 2,
+        limit: int = 1800,
+        is_check: bool = False,
+    ) -> None:
+        self.plans = [Plan(app) for app in apps]
+        self.layout = layout
+        self.runner = runner
+        self.installer = installer
+        self.build_env = dict(build_env or {})
+        self.uploads = dict(uploads or {})
+        self.fetch = fetch
+        self.temporary = temporary
+        self.jobs = jobs
+        self.limit = limit
+        self.is_check = is_check
+        self.mask = Mask([*self.build_env.values(), *(value for plan in self.plans for value in plan.app.env.values())])
+        self.warnings: list[str] = []
+        self._probes: dict[str, asyncio.Task[Interpreter | str]] = {}
+
+    # ---- planning
+
+    async def plan(self, known_problems: Iterable[str] = ()) -> None:
+        """Finds out which releases are missing; raises Problems with those of all applications."""
+        found = [*known_problems]
+        names = [plan.app.name for plan in self.plans]
+        found += [f"app {name}: is there twice" for name in {name for name in names if names.count(name) > 1}]
+        found += [f"app {name}: is no name of an application" for name in names if not is_name(name)]
+        if found:
+            raise Problems(found)
+        await self._each(self._plan)
+
+    async def _each(self, work: Callable[[Plan, list[str]], t.Awaitable[None]]) -> None:
+        problems: list[str] = []
+
+        async def one(plan: Plan) -> None:
+            found: list[str] = []
+            await work(plan, found)
+            problems.extend(self.mask(f"app {plan.app.name}: {problem}") for problem in found)
+
+        await asyncio.gather(*map(one, self.plans))
+        if problems:
+            raise Problems(problems)
+
+    async def _plan(self, plan: Plan, found: list[str]) -> None:
+        app = plan.app
+        found += app.problems()
+        if not _account(app.user):
+            self._lack(plan, found, f"user: '{app.user}' has no account on this host")
+        interpreter, revision = await asyncio.gather(self._interpreter(plan, found), self._revision(plan, found))
+        if interpreter and not interpreter.has_venv and not (self.installer == "auto" and self._uv()):
+            package = f"python{interpreter.version}-venv"
+            self._lack(plan, found, f"python: {interpreter.path} cannot make a venv; install {package}")
+        plan.interpreter, plan.revision = interpreter, revision
+        if interpreter and revision:
+            plan.release = release_id(app, revision, interpreter, self.installer)
+            plan.is_complete = marker(self._folder(plan)) is not None
+
+    def _lack(self, plan: Plan, found: list[str], text: str) -> None:
+        """In check mode the host may be a virgin one: packages and accounts come before releases are built."""
+        if self.is_check:
+            self.warnings.append(f"app {plan.app.name}: {text}")
+        else:
+            found.append(text)
+
+    async def _interpreter(self, plan: Plan, found: list[str]) -> Interpreter | None:
+        wanted = plan.app.python
+        path = shutil.which(wanted, path=PATH) if "/" not in wanted or wanted.startswith("/") else None
+        if not path:
+            others = {file.name for folder in PYTHONS for file in Path(folder).glob("python3.*[0-9]")}
+            choice = f"choose among ({', '.join(sorted(others))})" if others else "install it"
+            self._lack(plan, found, f"python: '{wanted}' is no interpreter of this host; {choice}")
+            return None
+        if path not in self._probes:
+            self._probes[path] = asyncio.create_task(self._probe(plan.app, path))
+        probed = await self._probes[path]
+        if isinstance(probed, str):
+            found.append(f"python: '{wanted}' does not run: {probed}")
+            return None
+        return probed
+
+    async def _probe(self, app: App, path: str) -> Interpreter | str:
+        command = f"exec {_quoted([path, '-I', '-c', _PROBE])}"
+        outcome = await self.runner.run(Step(app.name, "python", self._some_user(app), command, limit=60))
+        try:
+            version, has_venv = json.loads(outcome.out)
+        except ValueError:
+            return outcome.said or f"status {outcome.status}"
+        return Interpreter(os.path.realpath(path), version, has_venv)
+
+    async def _revision(self, plan: Plan, found: list[str]) -> str:
+        app = plan.app
+        if app.kind() == "git":
+            return await self._git_revision(plan, found)
+        if app.kind() == "path":
+            return f"sha256:{app.get('digest')}"
+        if app.kind() == "archive":
+            digest = app.get("checksum") or (app.get("digest") and f"sha256:{app.get('digest')}")
+            return digest or f"url:{app.origin()}"
+        return "none"
+
+    async def _git_revision(self, plan: Plan, found: list[str]) -> str:
+        """The commit that is meant. A full commit ID is one, and needs no look at the repository."""
+        app = plan.app
+        version = app.get("version") or "HEAD"
+        if COMMIT.fullmatch(version):
+            return version
+        if not shutil.which("git", path=PATH):
+            self._lack(plan, found, "source.git: git is not installed on this host")
+            return ""
+        names = [version, f"refs/tags/{version}", f"refs/tags/{version}^{{}}", f"refs/heads/{version}"]
+        command = f'git ls-remote --quiet -- "$SOURCE_URL" {_quoted(names)}'
+        outcome = await self.runner.run(self._step(plan, "source.git", _git(command), git=True))
+        if outcome.status:
+            if self.is_check and not _account(app.user):
+                self.warnings.append(f"app {app.name}: source.git was not asked, for its account is not there yet")
+            else:
+                found.append(f"source.git: '{app.origin()}' cannot be read: {outcome.said}")
+            return ""
+        refs = {ref: commit for commit, _tab, ref in (line.partition("\t") for line in outcome.out.splitlines())}
+        # As git itself chooses; of an annotated tag, what it stands for.
+        for name in (names[2], names[1], names[3], *([version] if version == "HEAD" else [])):
+            if name in refs:
+                return refs[name]
+        found.append(f"source.version: '{version}' is no branch or tag of '{app.origin()}', and no commit of 40 digits")
+        return ""
+
+    def needed(self) -> list[str]:
+        """Digests of sources that the controller has to send."""
+        digests = {plan.missing_digest() for plan in self.plans} - {""}
+        return sorted(digests - set(self.uploads))
+
+    def missing(self) -> list[Plan]:
+        """Plans whose release has to be built."""
+        return [plan for plan in self.plans if not plan.is_complete]
+
+    # ---- sources
+
+    async def reach(self) -> None:
+        """Brings the sources of what is missing to this host; raises Problems with those of all applications.
+
+        Only caches are written.
+        """
+        await self.runner.stop_leftovers()
+        await self._each(self._reach)
+
+    async def _reach(self, plan: Plan, found: list[str]) -> None:
+        if plan.is_complete:
+            return
+        self._prepare_folders(plan.app)
+        if plan.app.kind() == "git":
+            if not shutil.which("git", path=PATH):
+                found.append("source.git: git is not installed on this host")
+                return
+            outcome = await self.runner.run(self._step(plan, "source.git", _git(_mirror(plan.revision)), git=True))
+            if outcome.status:
+                found.append(f"source.git: '{plan.app.origin()}' cannot be fetched: {outcome.said}")
+        elif plan.app.kind() == "archive" and not plan.app.needs_upload() and self.fetch:
+            plan.download = self.temporary / f"{plan.app.name}.archive"
+            try:
+                digest = await asyncio.to_thread(self.fetch, plan.app.origin(), plan.download)
+            except (OSError, ValueError, urllib.error.URLError) as problem:
+                found.append(f"source.archive: '{plan.app.origin()}' cannot be fetched: {problem}")
+                return
+            wanted = plan.app.get("checksum")
+            if wanted and wanted != f"sha256:{digest}":
+                found.append(f"source.checksum: '{plan.app.origin()}' has sha256:{digest}, not {wanted}")
+
+    def _prepare_folders(self, app: App) -> None:
+        """Folders that the role makes with systemd-tmpfiles; here for the use of the module alone."""
+        account = t.cast(pwd.struct_passwd, _account(app.user))
+        for folder in (self.layout.app(app.name), self.layout.releases(app.name)):
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            folder.chmod(0o711)
+        for folder, mode in ((self.layout.scratch(app.name), 0o700), (self.layout.data(app.name), 0o710)):
+            if not folder.exists():
+                folder.mkdir(mode=mode, parents=True)
+                os.chown(folder, account.pw_uid, account.pw_gid)
+
+    # ---- building
+
+    async def build(self) -> None:
+        """Builds what is missing, `jobs` at a time.
+
+        A failure does not stop the others; at the end it raises Problems with all of them. No half-made release stays.
+        """
+        slots = asyncio.Semaphore(self.jobs)
+        failures: list[str] = []
+
+        async def one(plan: Plan) -> None:
+            async with slots:
+                try:
+                    await self._build(plan)
+                    plan.built = True
+                except (StepError, _tree.TreeError, OSError) as problem:
+                    failures.append(self.mask(f"app {plan.app.name}: {problem}"))
+                    await asyncio.to_thread(_tree.remove, self._folder(plan))
+
+        await asyncio.gather(*map(one, self.missing()))
+        if failures:
+            raise Problems(failures)
+
+    async def _build(self, plan: Plan) -> None:
+        folder = self._folder(plan)
+        account = t.cast(pwd.struct_passwd, _account(plan.app.user))
+        await asyncio.to_thread(self._start_afresh, folder, account)
+        await self._source(plan, account)
+        await self._venv(plan)
+        for index, step in enumerate(plan.app.setup):
+            if plan.app.first or not step.get("once"):
+                await self._do(plan, f"setup[{index}] ({step['run']})", f"exec /bin/sh -c {shlex.quote(step['run'])}")
+        # Sealed code cannot be compiled any more; what does not compile is none of ours (templates, old examples).
+        await self._do(
+            plan,
+            "compile",
+            "find code -name .git -prune -exec rm -rf {} +\nvenv/bin/python -m compileall -qq code venv || true",
+            cwd=folder,
+        )
+        if plan.app.wsgi:
+            await self._import(plan)
+        await asyncio.to_thread(self._finish, plan, account)
+
+    def _start_afresh(self, folder: Path, account: pwd.struct_passwd) -> None:
+        _tree.remove(folder)
+        folder.mkdir(mode=0o711)
+        folder.chmod(0o711)
+        for name in ("code", "venv"):
+            (folder / name).mkdir(mode=0o700)
+            os.chown(folder / name, account.pw_uid, account.pw_gid)
+
+    async def _source(self, plan: Plan, account: pwd.struct_passwd) -> None:
+        folder = self._folder(plan)
+        if plan.app.kind() == "git":
+            checkout = _checkout(self.layout.scratch(plan.app.name), plan.revision)
+            await self._do(plan, "source.git", _git(checkout), git=True)
+        elif plan.app.kind():
+            given = plan.download or Path(self.uploads[plan.missing_digest()])
+            archive = folder / "source"
+            await asyncio.to_thread(shutil.copyfile, given, archive)
+            os.chown(archive, 0, account.pw_gid)
+            archive.chmod(0o640)
+            program = t.cast(t.Any, _unpack.__spec__).loader.get_source(_unpack.__name__)
+            command = [t.cast(Interpreter, plan.interpreter).path, "-I", "-c", program, str(archive), "."]
+            strip = ["--strip"] if plan.app.kind() == "archive" else []
+            await self._do(plan, f"source.{plan.app.kind()}", f"exec {_quoted([*command, *strip])}")
+            archive.unlink()
+
+    async def _venv(self, plan: Plan) -> None:
+        python = shlex.quote(t.cast(Interpreter, plan.interpreter).path)
+        venv = self._folder(plan) / "venv"
+        uv = self._uv() if self.installer in ("auto", "uv") else None
+        if not uv and self.installer == "uv":
+            own = self.layout.scratch(plan.app.name) / "uv"
+            uv = f"{own}/bin/uv"
+            await self._do(
+                plan,
+                "venv (uv itself)",
+                f"[ -x {uv} ] || {{ {python} -m venv --clear {own} && {own}/bin/pip install --no-input --quiet uv; }}",
+            )
+        install = f"{venv}/bin/python -m pip install --no-input --progress-bar off"
+        make = f"exec {python} -m venv {venv}"
+        if uv:
+            install = f"{uv} pip install --no-progress --python {venv}/bin/python"
+            make = f"exec {uv} venv --quiet --allow-existing --python {python} {venv}"
+        await self._do(plan, "venv", make)
+        await self._do(plan, "requirements", _requirements(plan.app.requirements, install))
+
+    async def _import(self, plan: Plan) -> None:
+        folder = self._folder(plan)
+        app = plan.app
+        env = {**self._base_env(plan), **app.env, **self._own_env(plan), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [f"{folder}/venv/bin/python", "-c", _IMPORT, str(app.wsgi)]
+        step = Step(
+            app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
+            (str(self.layout.data(app.name)),), CHECK, self.limit,
+        )  # fmt: skip
+        self._expect(step, await self.runner.run(step))
+
+    def _finish(self, plan: Plan, account: pwd.struct_passwd) -> None:
+        folder = self._folder(plan)
+        for name in ("code", "venv"):
+            _tree.seal(folder / name, account.pw_uid, account.pw_gid)
+        _tree.publish(folder / "code", folder / "public", plan.app.published(), (folder / "code", folder / "venv"))
+        interpreter = t.cast(Interpreter, plan.interpreter)
+        notes = {
+            "revision": plan.shown(),
+            "python": f"{interpreter.path} {interpreter.version}",
+            "wsgi": plan.app.wsgi,
+        }
+        complete(folder, notes)
+
+    # ---- putting in line
+
+    def in_line(self, *, wanted: bool = False) -> str:
+        """The releases that `next` of each application names (or, if `wanted`, will name), one a line."""
+        lines = []
+        for plan in self.plans:
+            release = plan.release if wanted else target(self.layout.app(plan.app.name) / "next")
+            lines.append(f"{plan.app.name}: {release or '-'}\n")
+        return "".join(lines)
+
+    def switch(self) -> list[str]:
+        """Points `next` of each application to its release; returns the names of those where it changed."""
+        changed = []
+        for plan in self.plans:
+            link = self.layout.app(plan.app.name) / "next"
+            if link.is_symlink() and str(link.readlink()) == f"releases/{plan.release}":
+                continue
+            changed.append(plan.app.name)
+            if not self.is_check:
+                _tree.link(link, f"releases/{plan.release}")
+        return changed
+
+    def prune(self) -> list[str]:
+        """Removes releases that nobody needs; returns their paths."""
+        gone = []
+        for plan in self.plans:
+            folder = self.layout.releases(plan.app.name)
+            used = [target(self.layout.app(plan.app.name) / name) for name in ("next", "current")]
+            for name in obsolete(folder, plan.app.keep, used):
+                gone.append(str(folder / name))
+                if not self.is_check:
+                    # Without its marker first: a killed removal must not leave what looks complete.
+                    _tree.remove(folder / name / MARKER)
+                    _tree.remove(folder / name)
+        return gone
+
+    # ---- steps
+
+    async def _do(self, plan: Plan, name: str, script: str, *, git: bool = False, cwd: Path | None = None) -> None:
+        step = self._step(plan, name, script, git=git, cwd=cwd or self._folder(plan) / "code")
+        self._expect(step, await self.runner.run(step))
+
+    def _expect(self, step: Step, outcome: Outcome) -> None:
+        if outcome.status:
+            raise StepError(f"{step.name}: failed with status {outcome.status}\n{outcome.said}".rstrip())
+
+    def _step(self, plan: Plan, name: str, script: str, *, git: bool = False, cwd: Path | None = None) -> Step:
+        app = plan.app
+        scratch = self.layout.scratch(app.name)
+        env = {
+            **self._base_env(plan),
+            "PIP_CACHE_DIR": f"{scratch}/pip",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_CACHE_DIR": f"{scratch}/uv-cache",
+            "UV_LINK_MODE": "copy",
+            "UV_PYTHON_DOWNLOADS": "never",
+            **{_UV[key]: value for key, value in self.build_env.items() if key in _UV},
+            **(_GIT if git else {}),
+            **self.build_env,
+            **(app.env if name.startswith("setup") else {}),
+            **self._own_env(plan),
+            **({"SOURCE_URL": app.origin(), "SOURCE_CACHE": str(scratch)} if git else {}),
+        }
+        writable = (self._folder(plan), scratch, self.layout.data(app.name)) if plan.release else (scratch,)
+        return Step(
+            app.name, name, self._some_user(app), script, env, str(cwd or "/"),
+            tuple(f"-{path}" for path in writable), BUILD, self.limit,
+        )  # fmt: skip
+
+    def _base_env(self, plan: Plan) -> dict[str, str]:
+        return {"LANG": "C.UTF-8", "HOME": str(self.layout.data(plan.app.name))}
+
+    def _own_env(self, plan: Plan) -> dict[str, str]:
+        """What no user's value replaces."""
+        venv = f"{self._folder(plan)}/venv"
+        data = str(self.layout.data(plan.app.name))
+        path = plan.app.env.get("PATH", self.build_env.get("PATH", PATH))
+        return {"STATE_DIRECTORY": data, "VIRTUAL_ENV": venv, "PATH": f"{venv}/bin:{path}"}
+
+    def _folder(self, plan: Plan) -> Path:
+        return self.layout.releases(plan.app.name) / plan.release
+
+    def _some_user(self, app: App) -> str:
+        return app.user if _account(app.user) else "nobody"
+
+    def _uv(self) -> str | None:
+        return shutil.which("uv", path=PATH)
+
+
+def _account(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, words))
+
+
+def _git(script: str) -> str:
+    # A repository on this host may belong to somebody else than the application; git asks for consent. /tmp is private.
+    config = 'export GIT_CONFIG_GLOBAL=/tmp/gitconfig; printf "[safe]\\n\\tdirectory = *\\n" >"$GIT_CONFIG_GLOBAL"'
+    return f"{config}\n{script}"
+
+
+def _mirror(commit: str) -> str:
+    """Script that gets a commit into the application's mirror; without the network where it is there."""
+    # A killed git leaves its locks; here it is known that no other one runs.
+    return f"""
+cd "$SOURCE_CACHE" || exit
+[ -e git/HEAD ] || git init --quiet --bare git || exit
+cd git || exit
+git cat-file -e {commit}^{{commit}} 2>/dev/null && exit 0
+find . -name '*.lock' -delete
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0="$SOURCE_URL"
+git fetch --quiet --force --prune origin '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*' || exit
+git cat-file -e {commit}^{{commit}} 2>/dev/null || git fetch --quiet origin {commit}
+"""
+
+
+def _checkout(cache: Path, commit: str) -> str:
+    """Script that puts a commit of the mirror into the current folder, with its submodules."""
+    return f"""
+git clone --quiet --shared --no-checkout {shlex.quote(str(cache))}/git . || exit
+git checkout --quiet --detach {commit} || exit
+[ -e .gitmodules ] || exit 0
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0="$SOURCE_URL"
+git submodule --quiet update --init --recursive
+"""
+
+
+def _requirements(lines: list[str] | None, install: str) -> str:
+    """Script that installs what the list names, or what the source itself asks for."""
+    if lines is None:
+        return (
+            f"if [ -e requirements.txt ]; then exec {install} -r requirements.txt; fi\n"
+            f"if [ -e pyproject.toml ] || [ -e setup.py ]; then exec {install} .; fi"
+        )
+    if not lines:
+        return ":"
+    # In the code folder, because pip looks for what a line names beside the file with the line.
+    return f"printf '%s\\n' {_quoted(lines)} >{REQUIREMENTS}\nexec {install} -r {REQUIREMENTS}"
+
+
+def fetch_with(open_url: Callable[..., t.Any], ca_path: str | None) -> Callable[[str, Path], str]:
+    """A function that brings a URL to a file and returns its SHA-256, with Ansible's `open_url`."""
+
+    def fetch(url: str, file: Path) -> str:
+        total = hashlib.sha256()
+        with open_url(url, timeout=60, ca_path=ca_path, http_agent="pyhost.web") as answer, file.open("wb") as out:
+            while chunk := answer.read(1 << 20):
+                total.update(chunk)
+                out.write(chunk)
+        return total.hexdigest()
+
+    return fetch

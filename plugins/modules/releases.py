@@ -1,0 +1,408 @@
+#!/usr/bin/python
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: releases
+short_description: Builds releases of Python applications, all of them in one task
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - A release is a folder C(ROOT/NAME/releases/ID) with C(code), C(venv) and C(public) (the static files). The ID is a
+    digest of all that makes it; where a complete release with that ID exists, nothing is done.
+  - First everything is checked for all applications, and all problems are reported at once. Then what is missing is
+    built, then the link C(ROOT/NAME/next) of every application is pointed to its release. When a build fails, the
+    others are finished, but no link is changed, and nothing half-made stays.
+  - Whatever comes from outside (git, package builds, setup steps, the import of the application) runs as the
+    application's user in a systemd sandbox. A complete release belongs to root.
+  - Values of O(apps[].env) and O(build_env) never appear in results or errors; where they are longer than 3 characters,
+    they are masked in the output of commands.
+  - Needs root on a host with systemd and D-Bus.
+options:
+  apps:
+    description: The applications whose releases there must be.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the application.
+        type: str
+        required: true
+      user:
+        description: Account that runs the application, and its builds. Must exist.
+        type: str
+        required: true
+      source:
+        description: Where the code comes from; left out, the code folder is empty and the application is a package.
+        type: dict
+        suboptions:
+          git:
+            description:
+              - URL of a repository that the host clones as the application's user, so with its keys in
+                C(STATE/NAME/.ssh). Environment variables of git can be set in O(build_env).
+            type: str
+          version:
+            description: Branch, tag or commit. A commit of 40 digits that was fetched before needs no network.
+            type: str
+            default: HEAD
+          path:
+            description:
+              - Folder on the controller. A relative one lies beside the inventory or, if there is none, beside the
+                playbook.
+              - Not sent are C(.git), C(.hg), C(.svn), C(.tox), C(.venv), C(__pycache__), C(node_modules), C(*.pyc).
+            type: path
+          archive:
+            description:
+              - URL of a tar or zip archive that the host fetches, or a file on the controller, looked for as
+                O(apps[].source.path).
+                A single folder at its top is left out.
+              - Without O(apps[].source.checksum), another content behind the same URL is not noticed.
+            type: str
+          checksum:
+            description: Digest of the archive, C(sha256:) and 64 hexadecimal digits.
+            type: str
+          digest:
+            description: Digest of what is on the controller; filled in by the action.
+            type: str
+      requirements:
+        description:
+          - Lines as pip reads them, relative to the code folder.
+          - Left out, C(-r requirements.txt) where the code has it, else C(.) where it has a C(pyproject.toml) or
+            C(setup.py), else nothing.
+        type: list
+        elements: str
+      python:
+        description: Interpreter of the venv, a name or an absolute path.
+        type: str
+        default: python3
+      setup:
+        description:
+          - Steps that run one after the other in the code folder before the release is sealed, with the venv first in
+            E(PATH), O(apps[].env), and the data folder as E(STATE_DIRECTORY) and E(HOME).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          run:
+            description: Text for C(/bin/sh -c).
+            type: str
+            required: true
+          once:
+            description: Run it only where O(apps[].first) is true.
+            type: bool
+            default: false
+      static:
+        description:
+          - Static files by URL. Relative paths are taken from the code folder after the setup steps and published under
+            C(public), readable for all; absolute ones are left alone.
+        type: dict
+        default: {}
+      env:
+        description: Environment of the application; for its setup steps and the import check.
+        type: dict
+        default: {}
+      wsgi:
+        description: The callable, C(module:callable), that must be importable; left out, nothing is imported.
+        type: str
+      keep:
+        description: How many complete releases are kept; those in service and next in line always are.
+        type: int
+        default: 5
+      first:
+        description: Whether this host runs the steps with O(apps[].setup[].once).
+        type: bool
+        default: true
+  build_env:
+    description:
+      - Environment of all build commands, for example E(PIP_INDEX_URL), E(PIP_CERT), E(HTTPS_PROXY). What pip knows is
+        handed to uv by its names for it. Archives are fetched with its proxies and certificates too.
+    type: dict
+    default: {}
+  installer:
+    description:
+      - V(auto) takes uv where the host has it in its path, else pip. V(uv) installs it from the package index for the
+        application alone where the host does not have it.
+    type: str
+    choices: [auto, uv, pip]
+    default: auto
+  absent:
+    description: Names of applications of which all but the data is removed.
+    type: list
+    elements: str
+    default: []
+  purge:
+    description: Those of O(absent) whose data goes too, and the account of that name if the data folder is its home.
+    type: list
+    elements: str
+    default: []
+  root:
+    description: Folder of all applications' releases.
+    type: path
+    default: /srv/pyhost
+  state:
+    description: Folder of all applications' data.
+    type: path
+    default: /var/lib/pyhost
+  cache:
+    description: Folder of what builds keep, for each application apart.
+    type: path
+    default: /var/cache/pyhost
+  jobs:
+    description: How many applications are built at the same time.
+    type: int
+    default: 2
+  limit:
+    description: Seconds that one step of a build may take.
+    type: int
+    default: 1800
+  lock_timeout:
+    description: Seconds to wait for another run that builds on this host.
+    type: int
+    default: 120
+  uploads:
+    description: Files on the host by the digest of the source that they bring; filled in by the action.
+    type: dict
+    default: {}
+  problems:
+    description: What the action found on the controller; reported with all the others.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    description:
+      - Tells which releases would be built; asks git repositories for their branches, and changes nothing. What a run
+        may bring before it comes here (accounts, git, interpreters) is a warning.
+    support: full
+  diff_mode:
+    description: The releases that C(next) points to.
+    support: full
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+"""
+
+EXAMPLES = r"""
+- name: Build the releases of two applications
+  pyhost.web.releases:
+    apps:
+      - name: shop
+        user: shop
+        source: {path: ./shop}
+        requirements: [Django==5.2.8]
+        wsgi: shop.wsgi:application
+        env: {DJANGO_SETTINGS_MODULE: shop.settings}
+        setup:
+          - run: python manage.py migrate --noinput
+            once: true
+          - run: python manage.py collectstatic --noinput
+        static: {/static/: static}
+      - name: httpbin
+        user: httpbin
+        requirements: [httpbin]
+        wsgi: httpbin:app
+
+- name: Remove an application and its data
+  pyhost.web.releases:
+    absent: [shop]
+    purge: [shop]
+"""
+
+RETURN = r"""
+releases:
+  description: Each application's release by its name.
+  type: dict
+  returned: success
+  contains:
+    release:
+      description: ID of the release; empty in check mode while it cannot be known.
+      type: str
+    built:
+      description: Whether this run built it, or would do so.
+      type: bool
+    revision:
+      description: Commit, digest or URL of the source.
+      type: str
+  sample:
+    shop: {release: 0a1b2c3d4e5f6789, built: true, revision: "sha256:9f86d0…"}
+removed:
+  description: Folders and accounts that went, for O(absent), O(purge) and O(apps[].keep).
+  type: list
+  elements: str
+  returned: success
+failures:
+  description: The problems, one for each application and step.
+  type: list
+  elements: str
+  returned: failure
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from ansible_collections.pyhost.web.plugins.module_utils import _builder
+from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
+from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
+from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
+
+LOCK = Path("/run/pyhost-releases.lock")
+
+SOURCE = {
+    "git": {"type": "str"},
+    "version": {"type": "str", "default": "HEAD"},
+    "path": {"type": "path"},
+    "archive": {"type": "str"},
+    "checksum": {"type": "str"},
+    "digest": {"type": "str"},
+}
+
+APP = {
+    "name": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
+    "source": {"type": "dict", "options": SOURCE},
+    "requirements": {"type": "list", "elements": "str"},
+    "python": {"type": "str", "default": "python3"},
+    "setup": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"run": {"type": "str", "required": True}, "once": {"type": "bool", "default": False}},
+    },
+    "static": {"type": "dict", "default": {}},
+    "env": {"type": "dict", "default": {}},
+    "wsgi": {"type": "str"},
+    "keep": {"type": "int", "default": 5},
+    "first": {"type": "bool", "default": True},
+}
+
+SPEC = {
+    # Secrets are masked here, value by value: Ansible would mask every "1" in every result.
+    "apps": {"type": "list", "elements": "dict", "default": [], "options": APP, "no_log": True},
+    "build_env": {"type": "dict", "default": {}, "no_log": True},
+    "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
+    "absent": {"type": "list", "elements": "str", "default": []},
+    "purge": {"type": "list", "elements": "str", "default": []},
+    "root": {"type": "path", "default": "/srv/pyhost"},
+    "state": {"type": "path", "default": "/var/lib/pyhost"},
+    "cache": {"type": "path", "default": "/var/cache/pyhost"},
+    "jobs": {"type": "int", "default": 2},
+    "limit": {"type": "int", "default": 1800},
+    "lock_timeout": {"type": "int", "default": 120},
+    "uploads": {"type": "dict", "default": {}},
+    "problems": {"type": "list", "elements": "str", "default": []},
+}
+
+
+class _Stop(Exception):
+    """The module ends with this result."""
+
+    def __init__(self, **result: t.Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+@contextlib.contextmanager
+def _alone(timeout: int) -> t.Iterator[None]:
+    deadline = time.monotonic() + timeout
+    with LOCK.open("w", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    text = f"another run has been building on this host for more than {timeout} seconds"
+                    raise _Stop(failed=True, msg=text) from None
+            time.sleep(0.5)
+        yield
+
+
+def _text(values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in values.items()}
+
+
+async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    build_env = _text(params["build_env"])
+    # open_url takes proxies from here, as everything does.
+    os.environ.update({name: value for name, value in build_env.items() if name.lower().endswith("_proxy")})
+    bundles = [build_env[key] for key in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT") if key in build_env]
+    apps = [App(**{**app, "static": _text(app["static"]), "env": _text(app["env"])}) for app in params["apps"]]
+    layout = Layout(Path(params["root"]), Path(params["state"]), Path(params["cache"]))
+    builder = _builder.Builder(
+        apps,
+        layout,
+        Systemd(),
+        temporary=Path(module.tmpdir),
+        installer=params["installer"],
+        build_env=build_env,
+        uploads=params["uploads"],
+        fetch=_builder.fetch_with(open_url, bundles[0] if bundles else None),
+        jobs=params["jobs"],
+        limit=params["limit"],
+        is_check=module.check_mode,
+    )
+    removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
+    await builder.plan([*params["problems"], *removal.problems({app.name for app in apps})])
+    missing = {plan.app.name for plan in builder.missing()}
+    if not module.check_mode and missing:
+        if builder.needed():
+            raise _Stop(changed=False, needed=builder.needed())
+        await builder.reach()
+        await builder.build()
+    before = builder.in_line()
+    switched = builder.switch()
+    removed = builder.prune() + removal.remove(module.check_mode)
+    for text in builder.warnings:
+        module.warn(text)
+    return {
+        "changed": bool(missing or switched or removed),
+        "releases": {
+            plan.app.name: {
+                "release": plan.release,
+                "built": plan.app.name in missing,
+                "revision": builder.mask(plan.shown()),
+            }
+            for plan in builder.plans
+        },
+        "removed": removed,
+        "diff": {"before": before, "after": builder.in_line(wanted=True)},
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    params = dict(module.params)
+    module.no_log_values.clear()
+    os.umask(0o022)
+    quiet: dict[str, t.Any] = {"invocation": {"module_args": {"apps": [app["name"] for app in params["apps"]]}}}
+    if os.geteuid() != 0:
+        module.fail_json(msg="releases are built by root: the task needs become: true", **quiet)
+    if not Path(BUS).exists() and not module.check_mode:
+        module.fail_json(msg=f"{BUS} is missing: builds run as systemd units, which needs systemd and dbus", **quiet)
+    try:
+        with contextlib.nullcontext() if module.check_mode else _alone(params["lock_timeout"]):
+            result = asyncio.run(_run(module, params))
+    except _Stop as stop:
+        result = stop.result
+    except _builder.Problems as problems:
+        result = {"failed": True, "msg": str(problems), "failures": problems.problems}
+    if result.pop("failed", False):
+        module.fail_json(**result, **quiet)
+    module.exit_json(**result, **quiet)
+
+
+if __name__ == "__main__":
+    main()
