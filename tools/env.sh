@@ -4,6 +4,9 @@ export PATH="$cache/venv/bin:$PATH"
 # Nothing is read from or written to the collections of whoever runs this.
 export ANSIBLE_HOME="$cache/ansible" ANSIBLE_COLLECTIONS_PATH="$cache/collections"
 
+# As a user's own configuration may have it; neither changes what the roles do.
+export ANSIBLE_PIPELINING=true ANSIBLE_PYTHON_INTERPRETER=auto_silent
+
 # What builds on a test host need to reach the package index as this machine does.
 PYHOST_CONTROLLER_CA=${PIP_CERT:-${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-}}}
 export PYHOST_CONTROLLER_CA
