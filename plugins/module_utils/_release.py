@@ -36,6 +36,7 @@ class App:
     user: str
     source: Mapping[str, t.Any] | None = None
     requirements: list[str] | None = None
+    server_requirements: list[str] = field(default_factory=list)
     python: str = "python3"
     setup: list[dict[str, t.Any]] = field(default_factory=list)
     static: dict[str, str] = field(default_factory=dict)
@@ -125,7 +126,7 @@ def release_id(app: App, revision: str, interpreter: Interpreter, installer: str
     parts = {
         "format": FORMAT,
         "revision": revision,
-        "requirements": app.requirements,
+        "requirements": [app.requirements, app.server_requirements],
         "python": [interpreter.path, interpreter.version],
         "setup": [step["run"] for step in app.setup],
         "static": app.published(),

@@ -75,6 +75,11 @@ options:
             C(setup.py), else nothing.
         type: list
         elements: str
+      server_requirements:
+        description: What the back end needs in the venv, installed beside the application's own requirements.
+        type: list
+        elements: str
+        default: []
       python:
         description: Interpreter of the venv, a name or an absolute path.
         type: str
@@ -235,11 +240,11 @@ removed:
   type: list
   elements: str
   returned: success
-failures:
-  description: The problems, one for each application and step.
-  type: list
-  elements: str
+msg:
+  description: On failure, every problem with the application and the key or step that it belongs to.
+  type: str
   returned: failure
+  sample: "app shop: python: 'python3.14' is no interpreter of this host; choose among (python3.13)"
 """
 
 import asyncio
@@ -273,6 +278,7 @@ APP = {
     "user": {"type": "str", "required": True},
     "source": {"type": "dict", "options": SOURCE},
     "requirements": {"type": "list", "elements": "str"},
+"server_requirements": {"type": "list", "elements": "str", "default": []},
     "python": {"type": "str", "default": "python3"},
     "setup": {
         "type": "list",
@@ -398,7 +404,7 @@ def main() -> None:
     except _Stop as stop:
         result = stop.result
     except _builder.Problems as problems:
-        result = {"failed": True, "msg": str(problems), "failures": problems.problems}
+        result = {"failed": True, "msg": str(problems)}
     if result.pop("failed", False):
         module.fail_json(**result, **quiet)
     module.exit_json(**result, **quiet)

@@ -15,12 +15,21 @@ class FrontEnd:
     speaks: tuple[str, ...]
 
 
+# The distribution's servers embed the distribution's interpreter; these are its names.
+SYSTEM_PYTHONS = ("python3", "/usr/bin/python3")
+
+
 @dataclass(frozen=True)
 class BackEnd:
-    """A server that runs applications. ``serves`` is in the order of preference."""
+    """A server that runs applications.
+
+    ``serves`` is in the order of preference; ``requirements`` go into the venv of an application whose interpreter is
+    not the distribution's.
+    """
 
     name: str
     serves: tuple[str, ...]
+    requirements: tuple[str, ...] = ()
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
@@ -29,7 +38,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
 }
 
 BACK_ENDS: dict[str, BackEnd] = {
-    row.name: row for row in (BackEnd("uwsgi", serves=("uwsgi",)),)
+    row.name: row for row in (BackEnd("uwsgi", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",)),)
 }
 
 

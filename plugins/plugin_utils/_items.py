@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._sandbox import SERVICE
+from ._catalog import SYSTEM_PYTHONS
 from ._schema import PROCESS_ITEM, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator
 
@@ -56,7 +57,9 @@ def releases(path: str, items: t.Any) -> list[Item]:
 
     def derive(item: Item) -> Item:
         return {
-            **item,
+            "name": item["name"],
+            "user": item["user"],
+            "build": {key: value for key, value in item.items() if key != "published"},
             "folders": [
                 {"path": f"{ROOT}/{item['name']}", "mode": "0711", "user": "root", "group": "root"},
                 {
@@ -103,7 +106,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
             # The distribution's uWSGI embeds the distribution's Python and no other.
-            "system_python": item["python"] in ("python3", "/usr/bin/python3"),
+            "system_python": item["python"] in SYSTEM_PYTHONS,
         }
 
     completed = _complete(path, items, PROCESS_ITEM, derive)

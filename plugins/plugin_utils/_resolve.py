@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ._catalog import BACK_ENDS, protocols
+from ._catalog import BACK_ENDS, SYSTEM_PYTHONS, protocols
 from ._items import ROOT, RUN, STATE
 from ._schema import APP, HOST, NAME, check_user
 from ._validate import Problem, Validator, suggest
@@ -430,6 +430,9 @@ class _Resolver:
             **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env")},
             "source": _given(app["source"]),
             "requirements": app["requirements"],
+            "server_requirements": []
+            if app["python"] in SYSTEM_PYTHONS
+            else list(BACK_ENDS[app["backend"]].requirements),
             "static": {**app["static"], **app["private"]},
             "published": sorted(path for path in published if path.startswith(shared)),
         }

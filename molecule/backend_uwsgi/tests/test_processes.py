@@ -1,0 +1,129 @@
+"""Applications behind systemd sockets, asked over the uwsgi protocol, and kept apart from each other."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from tests.http.visitor import scenario_hosts
+
+testinfra_hosts = scenario_hosts()
+
+CLIENT = (Path(__file__).parents[3] / "tests" / "uwsgi_client.py").read_text()
+APPS = ["shop", "blog", "own"]
+
+
+def _client(app: str, url: str, *options: str) -> str:
+    arguments = shlex.join(["-", f"/run/pyhost/{app}.sock", url, *options])
+    return f"python3 {arguments} <<'PYTHON'\n{CLIENT}\nPYTHON"
+
+
+def _ask(host: Host, app: str, url: str) -> t.Any:
+    answer = host.check_output(_client(app, url))
+    return json.loads(answer.partition("\r\n\r\n")[2])
+
+
+@pytest.fixture
+def isolated(host: Host) -> t.Callable[[str], int]:
+    """Return what a command of shop's user ends with."""
+    return lambda command: host.run("runuser -u shop -- sh -c %s", command).rc
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_application_answers_as_its_own_user(host: Host, app: str) -> None:
+    assert _ask(host, app, "/env")["PATH_INFO"] == "/env"
+    processes = host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+    owners = host.check_output("ps -o user= --ppid %s --pid %s", processes, processes).split()
+    assert len(owners) >= 2
+    assert set(owners) == {app}
+
+
+def test_environment_arrives_to_the_letter(host: Host) -> None:
+    environment = _ask(host, "shop", "/environment")
+    assert environment["TRICKY"] == "spaces  'single' \"double\" $HOME `id` back\\slash #hash\nsecond line %d {{ ü"
+    assert environment["STATE_DIRECTORY"] == "/var/lib/pyhost/shop"
+
+
+def test_the_venv_is_the_interpreters(host: Host) -> None:
+    log = host.check_output("journalctl --no-pager --output cat --unit pyhost-own")
+    release = host.check_output("readlink -f /srv/pyhost/own/current")
+    assert f"{release}/venv" in log or "/srv/pyhost/own/current/venv" in log
+    assert "uwsgi-core" not in host.check_output("systemctl cat pyhost-own")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_sandbox_exposure_is_at_most_one(host: Host, app: str) -> None:
+    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
+    assert float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0]) <= 1.0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat /srv/pyhost/blog/current/code/probe.py",
+        "ls /srv/pyhost/blog/current/code",
+        "ls /srv/pyhost/blog/current/venv",
+        "cat /etc/pyhost/blog.env",
+        "cat /etc/pyhost/shop.env",
+        "ls /var/lib/pyhost/blog",
+        "cat /var/lib/pyhost/blog/requests",
+        "ls /var/cache/pyhost/blog",
+        "touch /srv/pyhost/shop/current/code/x",
+        "touch /srv/pyhost/shop/x",
+        "touch /run/pyhost/shop2.sock",
+        "tr '\\0' '\\n' </proc/$(pgrep -o -u blog)/environ | grep blog-secret",
+        "systemctl show pyhost-blog.service | grep blog-secret",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/pyhost/blog.sock\")'",
+    ],
+)
+def test_another_application_is_out_of_reach(host: Host, isolated: t.Callable[[str], int], command: str) -> None:
+    assert isolated("exit 0") == 0
+    assert isolated(command) != 0
+
+
+def test_own_things_are_in_reach(isolated: t.Callable[[str], int]) -> None:
+    for command in (
+        "cat /srv/pyhost/shop/current/code/probe.py",
+        "touch /var/lib/pyhost/shop/x",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/run/pyhost/shop.sock\")'",
+    ):
+        assert isolated(command) == 0, command
+
+
+@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+def test_no_request_fails_meanwhile(host: Host, app: str, verb: str) -> None:
+    output = host.check_output(
+        f"(sleep 1; systemctl {verb} pyhost-{app}.service; sleep 2; systemctl {verb} pyhost-{app}.service) & "
+        + _client(app, "/env", "6")
+    )
+    answered, failed = json.loads(output)
+    assert failed == 0
+    assert answered > 100
+
+
+@pytest.mark.parametrize("whose", ["worker", "master"])
+def test_it_comes_back_after_sigkill(host: Host, whose: str) -> None:
+    master = host.check_output("systemctl show --value --property MainPID pyhost-shop.service")
+    victim = master if whose == "master" else host.check_output("pgrep -P %s", master).split()[0]
+    host.check_output("kill -9 %s", victim)
+    # systemd holds the socket meanwhile, so the request waits and is answered.
+    assert _ask(host, "shop", "/env")["PATH_INFO"] == "/env"
+    assert host.service("pyhost-shop.service").is_running
+
+
+def test_memory_limit_is_the_applications(host: Host) -> None:
+    assert host.check_output("systemctl show --value --property MemoryMax pyhost-shop.service") == str(512 * 1024**2)
+
+
+def test_everything_is_back_after_a_reboot(host: Host) -> None:
+    for unit in ("pyhost-shop.socket", "pyhost-shop.service"):
+        assert host.service(unit).is_enabled
+    host.check_output("systemctl stop pyhost-shop.service pyhost-shop.socket && rm -rf /run/pyhost")
+    host.check_output("systemd-tmpfiles --create && systemctl start pyhost-shop.socket")
+    assert _ask(host, "shop", "/env")["PATH_INFO"] == "/env"

@@ -1,0 +1,157 @@
+"""A WSGI application that tells what reached it, for the claims in test_claims.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import typing as t
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.validate import validator
+
+Body = t.Iterable[bytes]
+Start = StartResponse
+
+# Several processes answer, so what a later request asks about is kept in the data folder.
+STATE = Path(os.environ.get("STATE_DIRECTORY", "/tmp"))
+
+
+def _json(start: Start, value: t.Any) -> Body:
+    body = json.dumps(value).encode()
+    start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def env(environ: WSGIEnvironment, start: Start) -> Body:
+    """The environment, as far as it is text."""
+    return _json(start, {key: value for key, value in environ.items() if isinstance(value, (str, bool, int))})
+
+
+def environment(_environ: WSGIEnvironment, start: Start) -> Body:
+    """The environment of the process."""
+    return _json(start, dict(os.environ))
+
+
+def upload(environ: WSGIEnvironment, start: Start) -> Body:
+    """Length and digest of the request body, read to its end in pieces."""
+    digest, length = hashlib.sha256(), 0
+    while piece := environ["wsgi.input"].read(65536):
+        digest.update(piece)
+        length += len(piece)
+    return _json(start, {"length": length, "sha256": digest.hexdigest()})
+
+
+def stream(_environ: WSGIEnvironment, start: Start) -> Body:
+    """Four pieces, one each half second."""
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
+    for number in range(4):
+        yield f"piece {number}\n".encode()
+        time.sleep(0.5)
+
+
+def endless(_environ: WSGIEnvironment, start: Start) -> Body:
+    """Pieces until the visitor has gone, which is noted (for 20 seconds at most)."""
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
+    try:
+        for _ in range(200):
+            yield b"x" * 1000
+            time.sleep(0.1)
+    finally:
+        (STATE / "closed").write_text("yes")
+
+
+def closed(_environ: WSGIEnvironment, start: Start) -> Body:
+    """Whether `endless` was closed since the last time somebody asked."""
+    note = STATE / "closed"
+    seen = note.exists()
+    note.unlink(missing_ok=True)
+    return _json(start, seen)
+
+
+def large(environ: WSGIEnvironment, start: Start) -> Body:
+    """A response header of as many bytes as the query says."""
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Large", "x" * int(environ["QUERY_STRING"]))])
+    return [b"ok"]
+
+
+def download(environ: WSGIEnvironment, start: Start) -> Body:
+    """As many bytes as the query says."""
+    size = int(environ["QUERY_STRING"])
+    start("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(size))])
+    for done in range(0, size, 65536):
+        yield b"x" * min(65536, size - done)
+
+
+def cookies(_environ: WSGIEnvironment, start: Start) -> Body:
+    """Two cookies."""
+    start("200 OK", [("Content-Type", "text/plain"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    return [b"ok"]
+
+
+def teapot(_environ: WSGIEnvironment, start: Start) -> Body:
+    """A status that is not everyday's."""
+    start("418 I'm a teapot", [("Content-Type", "text/plain"), ("Content-Length", "6")])
+    return [b"teapot"]
+
+
+def unchanged(_environ: WSGIEnvironment, start: Start) -> Body:
+    """304, which has no body."""
+    start("304 Not Modified", [("ETag", '"1"')])
+    return []
+
+
+def crash(_environ: WSGIEnvironment, _start: Start) -> Body:
+    """An exception that nobody catches."""
+    raise RuntimeError("probe: an exception that nobody catches")
+
+
+def secret(environ: WSGIEnvironment, start: Start) -> Body:
+    """Leave a private file to the front end."""
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Redirect", environ["SCRIPT_NAME"] + "/private/bill.txt")])
+    return [b"the application's own body"]
+
+
+def sleep(environ: WSGIEnvironment, start: Start) -> Body:
+    """Answer after as many seconds as the query says, 10 at most."""
+    time.sleep(min(float(environ["QUERY_STRING"]), 10))
+    return _json(start, os.getpid())
+
+
+ANSWERS = {
+    answer.__name__: answer
+    for answer in (
+        env,
+        environment,
+        upload,
+        stream,
+        endless,
+        closed,
+        large,
+        download,
+        cookies,
+        teapot,
+        unchanged,
+        crash,
+        secret,
+        sleep,
+    )
+}
+
+
+def _route(environ: WSGIEnvironment, start: Start) -> Body:
+    """The first part of the path names the answer; everything else is `env`."""
+    name = environ.get("PATH_INFO", "").lstrip("/").split("/")[0]
+    with (STATE / "requests").open("a") as log:
+        log.write(environ.get("PATH_INFO", "") + "\n")
+    return ANSWERS.get(name, env)(environ, start)
+
+
+_validated = validator(_route)
+
+
+def application(environ: WSGIEnvironment, start: Start) -> Body:
+    """Answer; under wsgiref's validator where the path ends in /validated."""
+    checked = environ.get("PATH_INFO", "").endswith("/validated")
+    return (_validated if checked else _route)(environ, start)

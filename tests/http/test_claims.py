@@ -1,0 +1,293 @@
+"""What a visitor may expect of an application behind any front end and any back end.
+
+The scenario publishes tests/http/probe twice: at the root of probe.example and at /sub of sub.example.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.client
+import re
+import time
+
+import pytest
+from testinfra.host import Host
+
+from tests.http.visitor import Visitor, address, scenario_hosts
+
+testinfra_hosts = scenario_hosts()
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(params=[("probe.example", ""), ("sub.example", "/sub")], ids=["root", "sub"])
+def visitor(request: pytest.FixtureRequest, host: Host) -> Visitor:
+    """A visitor of the probe, at the root of a domain and below a mount point."""
+    domain, mount = request.param
+    return Visitor(address(host), domain, mount)
+
+
+def _app(visitor: Visitor) -> str:
+    return "probe-sub" if visitor.mount else "probe"
+
+
+def _requests(host: Host, visitor: Visitor) -> list[str]:
+    """Return the paths that reached the application."""
+    log = host.file(f"/var/lib/pyhost/{_app(visitor)}/requests")
+    return log.content_string.splitlines() if log.exists else []
+
+
+# ---- the environment
+
+
+def test_environ_is_what_pep_3333_says(visitor: Visitor, host: Host) -> None:
+    environ = visitor.ask("/env/a%20b/%C3%A9?x=1&y=%20").json()
+    gateway = host.check_output("ip -4 route show default").split()[2]
+    assert environ["REQUEST_METHOD"] == "GET"
+    assert environ["SCRIPT_NAME"] == visitor.mount
+    # PEP 3333: decoded, each byte as one character.
+    assert environ["PATH_INFO"] == "/env/a b/é".encode().decode("latin-1")
+    assert environ["QUERY_STRING"] == "x=1&y=%20"
+    assert environ["REMOTE_ADDR"] == gateway
+    assert environ["wsgi.url_scheme"] == "http"
+    assert environ["HTTP_HOST"] == visitor.domain
+    assert environ["SERVER_NAME"]
+    assert environ["SERVER_PORT"] == "80"
+    assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
+    assert environ.get("CONTENT_LENGTH", "") == ""
+    assert "HTTP_TRANSFER_ENCODING" not in environ
+
+
+def test_mount_point_without_slash(visitor: Visitor) -> None:
+    if not visitor.mount:
+        environ = visitor.ask("/").json()
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/")
+    else:
+        environ = visitor.ask("?a=b").json()
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", "", "a=b")
+        outside = Visitor(visitor.address, visitor.domain)
+        assert outside.ask("/subway").status == 404
+        assert outside.ask("/").status == 404
+
+
+def test_the_port_of_host_reaches_the_application(visitor: Visitor) -> None:
+    assert visitor.ask("/env", headers={"Host": f"{visitor.domain}:8080"}).json()["HTTP_HOST"] == f"{visitor.domain}:8080"
+
+
+def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) -> None:
+    answer = visitor.raw(
+        f"GET http://{visitor.domain}{visitor.mount}/env HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    )
+    assert b"evil.example" not in answer
+
+
+def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
+    forged = {
+        "X-Forwarded-For": "6.6.6.6",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.example",
+        "X-Real-IP": "6.6.6.6",
+        "Forwarded": "for=6.6.6.6",
+        "Proxy": "http://evil.example",
+    }
+    environ = visitor.ask("/env", headers=forged).json()
+    assert environ["wsgi.url_scheme"] == "http"
+    assert "HTTP_PROXY" not in environ
+    assert not [key for key, value in environ.items() if "6.6.6.6" in str(value) or "evil" in str(value)]
+
+
+def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
+    assert "HTTP_X_FOO_BAR" not in visitor.ask("/env", headers={"X_Foo_Bar": "x"}).json()
+
+
+def test_authorization_arrives(visitor: Visitor) -> None:
+    environ = visitor.ask("/env", headers={"Authorization": "Basic dTpw"}).json()
+    assert environ["HTTP_AUTHORIZATION"] == "Basic dTpw"
+
+
+def test_large_and_many_request_headers(visitor: Visitor) -> None:
+    assert len(visitor.ask("/env", headers={"X-Large": "x" * 30000}).json()["HTTP_X_LARGE"]) == 30000
+    many = visitor.ask("/env", headers={f"X-Many-{number}": "x" for number in range(90)}).json()
+    assert len([key for key in many if key.startswith("HTTP_X_MANY_")]) == 90
+
+
+# ---- bodies
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_upload_of_100_megabytes(visitor: Visitor, chunked: bool) -> None:
+    piece = bytes(range(256)) * 4096
+    expected = hashlib.sha256(piece * 100).hexdigest()
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(100 * MEGABYTE)}
+    answer = visitor.ask("/upload", "POST", body=iter([piece] * 100), headers=headers, chunked=chunked)
+    assert answer.json() == {"length": 100 * MEGABYTE, "sha256": expected}
+
+
+def test_body_over_the_limit_is_refused(visitor: Visitor, host: Host) -> None:
+    before = len(_requests(host, visitor))
+    answer = visitor.raw(
+        f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nContent-Length: {201 * MEGABYTE}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    assert b" 413 " in answer.split(b"\r\n")[0]
+    assert len(_requests(host, visitor)) == before
+
+
+def test_expect_100_continue(visitor: Visitor) -> None:
+    with visitor.connect() as connection:
+        head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nContent-Length: 3\r\n"
+        connection.sendall(f"{head}Expect: 100-continue\r\nConnection: close\r\n\r\n".encode())
+        assert b" 100 " in connection.recv(65536)
+        connection.sendall(b"abc")
+        assert b'"length": 3' in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_download(visitor: Visitor) -> None:
+    answer = visitor.ask(f"/download?{50 * MEGABYTE}")
+    assert len(answer.body) == 50 * MEGABYTE
+    assert answer.headers["Content-Length"] == str(50 * MEGABYTE)
+
+
+def test_streaming_where_the_application_asks_for_it(visitor: Visitor) -> None:
+    connection = http.client.HTTPConnection(visitor.address, visitor.port, timeout=10)
+    connection.request("GET", visitor.mount + "/stream", headers={"Host": visitor.domain})
+    answer = connection.getresponse()
+    begun = time.monotonic()
+    assert answer.read1(8) == b"piece 0\n"
+    # The last piece is sent 1.5 s after the first: what is gathered would come at once.
+    assert answer.read() == b"piece 1\npiece 2\npiece 3\n"
+    assert time.monotonic() - begun > 1
+    connection.close()
+
+
+def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> None:
+    visitor.ask("/closed")
+    with visitor.connect() as connection:
+        connection.sendall(f"GET {visitor.mount}/endless HTTP/1.1\r\nHost: {visitor.domain}\r\n\r\n".encode())
+        assert connection.recv(1000)
+    deadline = time.monotonic() + 10
+    while not visitor.ask("/closed").json():
+        assert time.monotonic() < deadline, "the iterator was not closed"
+        time.sleep(0.2)
+
+
+# ---- answers
+
+
+def test_head_has_the_length_and_no_body(visitor: Visitor) -> None:
+    answer = visitor.ask("/teapot", "HEAD")
+    assert (answer.status, answer.headers["Content-Length"], answer.body) == (418, "6", b"")
+
+
+def test_statuses_arrive_as_they_are(visitor: Visitor) -> None:
+    assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, "I'm a teapot")
+    unchanged = visitor.ask("/unchanged")
+    assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
+
+
+def test_two_cookies(visitor: Visitor) -> None:
+    assert visitor.ask("/cookies").headers.get_all("Set-Cookie") == ["a=1", "b=2"]
+
+
+def test_large_response_header(visitor: Visitor) -> None:
+    assert len(visitor.ask("/large?30000").headers["X-Large"]) == 30000
+
+
+def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
+    old = visitor.raw(f"GET {visitor.mount}/env HTTP/1.0\r\nHost: {visitor.domain}\r\n\r\n")
+    assert b" 200 " in old.split(b"\r\n")[0]
+    assert b"chunked" not in old.split(b"\r\n\r\n")[0].lower()
+    connection = http.client.HTTPConnection(visitor.address, visitor.port, timeout=10)
+    for _ in range(3):
+        connection.request("GET", visitor.mount + "/env", headers={"Host": visitor.domain})
+        assert connection.getresponse().read()
+    connection.close()
+
+
+def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visitor: Visitor, host: Host) -> None:
+    assert visitor.ask("/crash").status in (500, 502)
+    assert visitor.ask("/env").status == 200
+    log = host.check_output("journalctl --no-pager --output cat --unit pyhost-%s", _app(visitor))
+    assert "RuntimeError: probe: an exception that nobody catches" in log
+
+
+def test_wsgiref_validates(visitor: Visitor) -> None:
+    assert visitor.ask("/env/validated").status == 200
+    assert visitor.ask("/upload/validated", "POST", body=b"abc").json()["length"] == 3
+
+
+def test_no_version_is_told(visitor: Visitor) -> None:
+    for answer in (visitor.ask("/env"), visitor.ask("/static/none")):
+        assert not re.search(r"/[0-9]", answer.headers.get("Server", ""))
+        assert not re.search(rb"(nginx|apache|lighttpd|cherokee)/[0-9]", answer.body.lower())
+
+
+# ---- files
+
+
+def test_static_files_never_reach_the_application(visitor: Visitor, host: Host) -> None:
+    before = len(_requests(host, visitor))
+    answer = visitor.ask("/static/style.css")
+    assert (answer.status, answer.body) == (200, b"body { color: black }\n")
+    assert answer.headers["Content-Type"].startswith("text/css")
+    assert answer.headers["Cache-Control"] == "public, max-age=600"
+    assert visitor.ask("/favicon.ico").body == b"icon\n"
+    assert visitor.ask("/static/none.css").status == 404
+    assert visitor.ask("/static/").status in (403, 404)
+    assert visitor.ask("/static/.hidden").status in (403, 404)
+    assert visitor.ask("/static/link").status in (403, 404)
+    assert visitor.ask("/static/style.css", "POST", body=b"x").status == 405
+    assert len(_requests(host, visitor)) == before
+
+
+def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
+    whole = visitor.ask("/static/style.css")
+    assert visitor.ask("/static/style.css", headers={"If-None-Match": whole.headers["ETag"]}).status == 304
+    assert visitor.ask("/static/style.css", headers={"If-Modified-Since": whole.headers["Last-Modified"]}).status == 304
+    part = visitor.ask("/static/style.css", headers={"Range": "bytes=0-3"})
+    assert (part.status, part.body, part.headers["Content-Range"]) == (206, b"body", f"bytes 0-3/{len(whole.body)}")
+    assert visitor.ask("/static/style.css", headers={"Range": "bytes=9999-"}).status == 416
+    head = visitor.ask("/static/style.css", "HEAD")
+    assert (head.headers["Content-Length"], head.body) == (str(len(whole.body)), b"")
+
+
+def test_static_file_precompressed(visitor: Visitor) -> None:
+    answer = visitor.ask("/static/large.js", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == b"// made beforehand\n"
+    assert visitor.ask("/static/large.js").body == b"// plain\n"
+
+
+def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host: Host) -> None:
+    app = _app(visitor)
+    media = f"/var/lib/pyhost/{app}/media"
+    host.check_output("runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sf /etc/passwd {media}/link")
+    assert visitor.ask("/media/new").body == b"picture\n"
+    assert visitor.ask("/media/link").status in (403, 404)
+
+
+def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
+    assert visitor.ask("/secret").body == b"a bill\n"
+    assert visitor.ask("/private/bill.txt").status == 404
+
+
+# ---- hosts
+
+
+def test_unknown_hosts_get_no_application(visitor: Visitor, host: Host) -> None:
+    before = len(_requests(host, visitor))
+    for name in ("unknown.example", visitor.address, ""):
+        assert visitor.raw(f"GET {visitor.mount}/env HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")[:15] in (
+            b"",
+            b"HTTP/1.1 400 Ba",
+        )
+    assert len(_requests(host, visitor)) == before
+
+
+def test_wildcard_domain(visitor: Visitor) -> None:
+    assert Visitor(visitor.address, f"any.{visitor.domain}", visitor.mount).ask("/env").status == 200
+
+
+def test_the_generation_is_not_for_visitors(visitor: Visitor) -> None:
+    assert visitor.raw("GET / HTTP/1.1\r\nHost: generation.pyhost.invalid\r\nConnection: close\r\n\r\n") == b""

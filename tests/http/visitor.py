@@ -1,0 +1,89 @@
+"""A visitor of a site on a test host: requests as a browser sends them, or byte by byte."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from testinfra.host import Host
+
+
+def scenario_hosts() -> list[str]:
+    """Return the scenario's containers as testinfra addresses them."""
+    inventory = yaml.safe_load(Path(os.environ["MOLECULE_INVENTORY_FILE"]).read_text())
+    return [f"docker://{name}" for name in inventory["all"]["hosts"]]
+
+
+def address(host: Host) -> str:
+    """Return the address at which the controller reaches a container."""
+    return str(host.interface("eth0").addresses[0])
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    reason: str
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> t.Any:
+        """Return the body as the data that it carries."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Visitor:
+    """Asks the site ``domain`` at ``address`` (port 80); paths are below the mount point ``mount``."""
+
+    address: str
+    domain: str
+    mount: str = ""
+    port: int = 80
+    _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
+
+    def ask(
+        self,
+        path: str = "/",
+        method: str = "GET",
+        body: t.Any = None,
+        headers: t.Mapping[str, str] | None = None,
+        chunked: bool = False,
+    ) -> Answer:
+        """Send one request on a connection of its own and return the whole answer (60 s at most)."""
+        connection = http.client.HTTPConnection(self.address, self.port, timeout=60)
+        try:
+            connection.request(
+                method,
+                self.mount + path,
+                body=body,
+                headers={"Host": self.domain, **(headers or {})},
+                encode_chunked=chunked,
+            )
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.reason, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """Return an open connection (10 s at most for each operation)."""
+        return socket.create_connection((self.address, self.port), timeout=10)
+
+    def raw(self, request: str) -> bytes:
+        """Send the text as it is and return all that comes until the server closes."""
+        with self.connect() as connection:
+            connection.sendall(request.encode("latin-1"))
+            received = b""
+            try:
+                while piece := connection.recv(65536):
+                    received += piece
+            except ConnectionResetError:
+                pass
+            return received
