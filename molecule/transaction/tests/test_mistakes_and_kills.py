@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -11,33 +10,14 @@ import threading
 import time
 import typing as t
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
 from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.playbook import command, converge, run
 
 testinfra_hosts = scenario_hosts()
-
-
-def _command(host: Host, variables: t.Mapping[str, t.Any]) -> list[str]:
-    playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    name = str(host.backend.hostname)
-    return ["ansible-playbook", "--inventory", inventory, "--limit", name, "--extra-vars", json.dumps(variables), str(playbook)]
-
-
-def _run(host: Host, **variables: t.Any) -> tuple[int, str]:
-    """Run the playbook with the variables laid over the inventory's; return its code and output."""
-    run = subprocess.run(_command(host, variables), capture_output=True, text=True, check=False, timeout=300)
-    return run.returncode, run.stdout + run.stderr
-
-
-def _converge(host: Host, **variables: t.Any) -> str:
-    code, output = _run(host, **variables)
-    assert code == 0, output
-    return output
 
 
 @contextmanager
@@ -90,7 +70,7 @@ def _files(host: Host) -> str:
 def test_a_mistake_in_an_extra_line_changes_nothing(host: Host, lines: str, words: str) -> None:
     before = _files(host)
     with _visitors(host, "shop.example", "blog.example") as failures:
-        code, output = _run(host, shop={"extra": {"nginx": lines}})
+        code, output = run(host, shop={"extra": {"nginx": lines}})
     assert code != 0
     assert words in output
     assert "application shop" in output
@@ -101,10 +81,10 @@ def test_a_mistake_in_an_extra_line_changes_nothing(host: Host, lines: str, word
 
 def test_the_corrected_run_succeeds(host: Host) -> None:
     with _visitors(host, "shop.example", "blog.example") as failures:
-        _converge(host, shop={"extra": {"nginx": "add_header X-Corrected yes;"}})
+        converge(host, shop={"extra": {"nginx": "add_header X-Corrected yes;"}})
     assert Visitor(address(host), "shop.example").ask("/env").headers["X-Corrected"] == "yes"
     assert failures == []
-    _converge(host)
+    converge(host)
     assert Visitor(address(host), "shop.example").ask("/env").headers["X-Corrected"] is None
 
 
@@ -113,20 +93,20 @@ def test_what_passes_the_test_but_not_the_reload_is_taken_back(host: Host) -> No
     host.check_output("systemd-run --unit pyhost-squatter python3 -m http.server --bind 127.0.0.1 8099")
     before = _files(host)
     with _visitors(host, "shop.example", "blog.example") as failures:
-        code, output = _run(host, shop={"extra": {"nginx": "listen 127.0.0.1:8099;"}})
+        code, output = run(host, shop={"extra": {"nginx": "listen 127.0.0.1:8099;"}})
     host.check_output("systemctl stop pyhost-squatter")
     assert code != 0
     assert "8099" in output
     assert _files(host) == before
     assert failures == []
-    assert "changed=0" in _converge(host)
+    assert "changed=0" in converge(host)
 
 
 def test_an_application_that_does_not_start_takes_nothing_down(host: Host) -> None:
     before = _files(host)
     release = host.check_output("readlink /srv/pyhost/blog/current")
     with _visitors(host, "shop.example", "blog.example") as failures:
-        code, output = _run(host, blog={"wsgi": "probe:no_such_callable"})
+        code, output = run(host, blog={"wsgi": "probe:no_such_callable"})
     assert code != 0
     assert "blog" in output
     assert "no_such_callable" in output
@@ -141,14 +121,14 @@ def test_kill_at_ten_moments(host: Host) -> None:
     print(f"PYHOST_SEED={seed}")
     moments = random.Random(seed)
     begun = time.monotonic()
-    _converge(host, shop={"threads": 3, "static_max_age": 1}, blog={"threads": 3})
+    converge(host, shop={"threads": 3, "static_max_age": 1}, blog={"threads": 3})
     duration = time.monotonic() - begun
     with _visitors(host, "shop.example", "blog.example") as failures:
         for number in range(10):
             # Every run has work to do in each part: release, service and site.
             change = {"threads": 2 + number % 2, "static_max_age": 10 + number, "setup": [f"echo {seed} {number}"]}
             process = subprocess.Popen(
-                _command(host, {"shop": change, "blog": change}),
+                command(host, {"shop": change, "blog": change}),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -157,20 +137,20 @@ def test_kill_at_ten_moments(host: Host) -> None:
             time.sleep(moments.uniform(0.3 * duration, duration))
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            _converge(host, shop=change, blog=change)
+            converge(host, shop=change, blog=change)
             answer = Visitor(address(host), "shop.example").ask("/static/style.css")
             assert answer.headers["Cache-Control"] == f"public, max-age={10 + number}"
-        assert "changed=0" in _converge(host, shop=change, blog=change)
+        assert "changed=0" in converge(host, shop=change, blog=change)
     assert failures == []
     left = "find / -xdev \\( -name '*.pyhost-new' -o -path '/var/lib/pyhost/.manifest/*.journal*' \\) -print"
     assert host.check_output(left) == ""
 
 
 def test_an_application_that_left_the_list_is_gone_and_its_data_is_there(host: Host) -> None:
-    _converge(host)
+    converge(host)
     host.check_output("runuser -u shop -- touch /var/lib/pyhost/shop/precious")
     with _visitors(host, "blog.example") as failures:
-        _converge(host, pyhost_apps__shop={})
+        converge(host, pyhost_apps__shop={})
     assert failures == []
     for path in (
         "/etc/systemd/system/pyhost-shop.service",
@@ -183,18 +163,18 @@ def test_an_application_that_left_the_list_is_gone_and_its_data_is_there(host: H
     assert not host.service("pyhost-shop.service").is_running
     assert host.file("/var/lib/pyhost/shop/precious").exists
     assert Visitor(address(host), "shop.example").raw("GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n") == b""
-    assert "changed=0" in _converge(host, pyhost_apps__shop={})
+    assert "changed=0" in converge(host, pyhost_apps__shop={})
 
 
 def test_absent_and_purge_remove_the_rest(host: Host) -> None:
-    _converge(host)
+    converge(host)
     with _visitors(host, "blog.example") as failures:
-        _converge(host, shop={"state": "absent"})
+        converge(host, shop={"state": "absent"})
         assert host.file("/var/lib/pyhost/shop/precious").exists
         assert not host.file("/srv/pyhost/shop").exists
-        _converge(host, shop={"state": "absent", "purge": True})
+        converge(host, shop={"state": "absent", "purge": True})
     assert not host.file("/var/lib/pyhost/shop").exists
     assert not host.user("shop").exists
     assert failures == []
-    _converge(host)
+    converge(host)
     assert Visitor(address(host), "shop.example").ask("/env").status == 200

@@ -1,0 +1,155 @@
+"""Releases: what they are made of, who may read them, and what happens when one cannot be built."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tarfile
+import typing as t
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from tests.http.visitor import scenario_hosts
+from tests.playbook import converge, run
+
+testinfra_hosts = scenario_hosts()
+
+PROBE = {
+    "name": "probe",
+    "source": {"path": f"{os.environ.get('MOLECULE_PROJECT_DIRECTORY')}/tests/http/probe"},
+    "requirements": [],
+    "wsgi": "probe:application",
+    "env": {"SECRET_KEY": "hunter2hunter2"},
+}
+BARE = "/opt/repository.git"
+COMMIT = "git -C /opt/work -c user.name=t -c user.email=t@example.org commit --quiet --all --message"
+
+
+def _releases(host: Host) -> str:
+    """Return every release and link, with what they are."""
+    return host.check_output("find /srv/pyhost -maxdepth 3 -printf '%%p %%l %%i\\n' | sort", "")
+
+
+def _next(host: Host, app: str = "probe") -> str:
+    return host.check_output("readlink -f /srv/pyhost/%s/next", app)
+
+
+def test_a_release_is_complete_and_sealed(host: Host) -> None:
+    release = _next(host)
+    assert host.file(f"{release}/.complete").exists
+    for folder in ("code", "venv"):
+        assert host.file(f"{release}/{folder}").mode == 0o750
+        assert host.file(f"{release}/{folder}").user == "root"
+        assert host.file(f"{release}/{folder}").group == "probe"
+    assert host.check_output("find %s ! -user root", release) == ""
+    assert host.check_output("find %s -perm /022 ! -type l", release) == ""
+    assert host.run("runuser -u probe -- %s/venv/bin/python -c 'import sys; sys.path.insert(0, \"%s/code\"); import probe'", release, release).rc == 0
+    assert host.run("runuser -u probe -- touch %s/code/x", release).rc != 0
+
+
+def test_setup_ran_as_the_user_and_its_files_are_published(host: Host) -> None:
+    release = _next(host)
+    assert host.file("/var/lib/pyhost/probe/made-by-setup").user == "probe"
+    assert host.run("runuser -u www-data -- cat %s/public/static/built.txt", release).stdout == "built\n"
+    assert not host.file(f"{release}/public/static/link").exists
+
+
+@pytest.mark.parametrize("path", ["code/probe.py", "venv/pyvenv.cfg", "public/private/bill.txt", "public/static/style.css"])
+def test_another_application_reads_nothing_of_it(host: Host, path: str) -> None:
+    release = _next(host)
+    assert host.run("runuser -u bottle -- cat %s", f"{release}/{path}").rc != 0
+
+
+def test_the_package_without_a_source_is_built(host: Host) -> None:
+    assert "Version: 0.13.4" in host.check_output("%s/venv/bin/python -m pip show bottle", _next(host, "bottle"))
+
+
+def test_the_same_again_builds_nothing(host: Host) -> None:
+    before = _releases(host)
+    assert re.search(r"changed=0 ", converge(host))
+    assert _releases(host) == before
+
+
+def _wrong() -> t.Iterator[t.Any]:
+    for name, change, words in (
+        ("interpreter", {"python": "python3.99"}, ["'python3.99' is no interpreter of this host"]),
+        ("requirement", {"requirements": ["pyhost-no-such-package==1.0"]}, ["requirements", "pyhost-no-such-package"]),
+        ("own requirements", {"requirements": ["-r none.txt"]}, ["requirements", "none.txt"]),
+        ("setup", {"setup": ["echo before; echo \"key is $SECRET_KEY\"; ls /none"]}, ["setup[0]", "cannot access '/none'", "before"]),
+        ("exception", {"setup": ["echo 'raise RuntimeError(\"at import\")' > broken.py"], "wsgi": "broken:app"}, ["Traceback", "at import"]),
+        ("module", {"wsgi": "no_such_module:application"}, ["No module named 'no_such_module'"]),
+        ("callable", {"wsgi": "probe:no_such_callable"}, ["no_such_callable"]),
+        ("no callable", {"wsgi": "probe:STATE"}, ["cannot be called"]),
+        ("static", {"static": {"/static/": "no/such/folder"}}, ["no/such/folder"]),
+        ("path", {"source": {"path": "/no/such/folder"}}, ["/no/such/folder"]),
+        ("archive", {"source": {"archive": "/no/such.tar.gz"}}, ["/no/such.tar.gz"]),
+        ("repository", {"source": {"git": "file:///no/such.git", "version": "main"}}, ["source.git", "/no/such.git"]),
+    ):
+        yield pytest.param(change, words, id=name)
+
+
+@pytest.mark.parametrize(("change", "words"), _wrong())
+def test_what_cannot_be_built_leaves_nothing_behind(host: Host, change: dict[str, t.Any], words: list[str]) -> None:
+    before = _releases(host)
+    code, output = run(host, apps=[{**PROBE, **change}])
+    assert code != 0
+    for word in ["app probe: ", *words]:
+        assert word in output.replace("\\n", "\n").replace('\\"', '"')
+    assert "hunter2" not in output
+    assert _releases(host) == before
+
+
+def test_a_checksum_that_does_not_match(host: Host, tmp_path: Path) -> None:
+    archive = tmp_path / "probe.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(PROBE["source"]["path"], "probe-1.0")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    before = _releases(host)
+    code, output = run(host, apps=[{**PROBE, "source": {"archive": str(archive), "checksum": "sha256:" + "0" * 64}}])
+    assert code != 0
+    assert digest in output
+    assert _releases(host) == before
+    converge(host, apps=[{**PROBE, "source": {"archive": str(archive), "checksum": f"sha256:{digest}"}}])
+    # The single folder at the top of an archive is left out.
+    assert host.file(f"{_next(host)}/code/probe.py").exists
+
+
+def test_git_follows_the_branch_and_rebuilds_only_then(host: Host) -> None:
+    host.check_output("command -v git || (apt-get update && apt-get install --yes --no-install-recommends git) >/dev/null")
+    host.check_output(f"rm -rf {BARE} /opt/work; git init --quiet --initial-branch main /opt/work")
+    host.check_output("echo 'def app(e, s): s(\"200 OK\", []); return [b\"1\"]' > /opt/work/one.py; git -C /opt/work add .")
+    host.check_output(f"{COMMIT} one && git clone --quiet --bare /opt/work {BARE} && git -C /opt/work tag v1 && git -C /opt/work remote add origin {BARE} && git -C /opt/work push --quiet --tags origin main")
+    app = {"name": "probe", "source": {"git": f"file://{BARE}", "version": "main"}, "wsgi": "one:app"}
+    converge(host, apps=[app])
+    first = _next(host)
+    assert "changed=0 " in converge(host, apps=[app])
+    host.check_output(f"echo '# two' >> /opt/work/one.py; {COMMIT} two; git -C /opt/work push --quiet origin main")
+    converge(host, apps=[app])
+    second = _next(host)
+    assert first != second
+    assert "# two" in host.file(f"{second}/code/one.py").content_string
+    converge(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v1"}}])
+    # The same commit: the release that is there.
+    assert _next(host) == first
+    code, output = run(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v9"}}])
+    assert code != 0
+    assert "'v9' is no branch or tag" in output
+    # What a commit brings runs as the application's user, and the server being gone matters to nobody who has it.
+    commit = host.check_output("git -C /opt/work rev-parse v1")
+    host.check_output(f"mv {BARE} {BARE}.away")
+    assert "failed=0" in converge(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": commit}}])
+    host.check_output(f"mv {BARE}.away {BARE}")
+
+
+def test_uv_where_it_is_asked_for(host: Host) -> None:
+    converge(host, apps=[{"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "bottle:app"}], installer="uv")
+    assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
+
+
+def test_only_so_many_releases_are_kept(host: Host) -> None:
+    for number in range(4):
+        converge(host, apps=[{**PROBE, "keep": 2, "setup": [f"echo {number}"]}])
+    assert len(host.check_output("ls /srv/pyhost/probe/releases").split()) == 2

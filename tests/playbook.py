@@ -1,0 +1,32 @@
+"""Run the scenario's playbook again, with other variables, on one of its hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import typing as t
+from pathlib import Path
+
+from testinfra.host import Host
+
+
+def command(host: Host, variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Return the command line that runs the playbook with the variables laid over the inventory's."""
+    playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    words = ["ansible-playbook", "--inventory", inventory, "--limit", str(host.backend.hostname)]
+    return [*words, "--extra-vars", json.dumps(variables), str(playbook)]
+
+
+def run(host: Host, **variables: t.Any) -> tuple[int, str]:
+    """Run it; return its exit code and all its output."""
+    done = subprocess.run(command(host, variables), capture_output=True, text=True, check=False, timeout=600)
+    return done.returncode, done.stdout + done.stderr
+
+
+def converge(host: Host, **variables: t.Any) -> str:
+    """Run it to a good end; return its output."""
+    code, output = run(host, **variables)
+    assert code == 0, output
+    return output
