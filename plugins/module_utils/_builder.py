@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import inspect
 import json
 import os
 import pwd
@@ -60,10 +61,12 @@ _GIT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "/bin/false",
     "SSH_ASKPASS_REQUIRE": "never",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30",
+    # ssh itself looks in the home folder of the account, which is none.
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=30 -o IdentityFile=$HOME/.ssh/id_ed25519"
+    ' -o "UserKnownHostsFile=$HOME/.ssh/known_hosts"',
     "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
     "GIT_HTTP_LOW_SPEED_TIME": "60",
-    "GIT_TEMPLATE_DIR": "/nonexistent",
+    "GIT_TEMPLATE_DIR": "",
 }
 
 # uv has names of its own for what users of pip have set already.
@@ -90,6 +93,7 @@ class Plan:
     """What has to be done for one application. `revision` and `release` are empty while they cannot be known."""
 
     app: App
+    is_flawed: bool = False
     interpreter: Interpreter | None = None
     revision: str = ""
     release: str = ""
@@ -141,31 +145,37 @@ class Builder:
         self.is_check = is_check
         self.mask = Mask([*self.build_env.values(), *(value for plan in self.plans for value in plan.app.env.values())])
         self.warnings: list[str] = []
+        self.problems: list[str] = []
         self._probes: dict[str, asyncio.Task[Interpreter | str]] = {}
 
     # ---- planning
 
     async def plan(self, known_problems: Iterable[str] = ()) -> None:
-        """Finds out which releases are missing; raises Problems with those of all applications."""
-        found = [*known_problems]
+        """Finds out which releases are missing, and collects the problems of all applications in `problems`.
+
+        Raises Problems at once where the names themselves are wrong.
+        """
+        self.problems += known_problems
         names = [plan.app.name for plan in self.plans]
-        found += [f"app {name}: is there twice" for name in {name for name in names if names.count(name) > 1}]
+        found = [f"app {name}: is there twice" for name in {name for name in names if names.count(name) > 1}]
         found += [f"app {name}: is no name of an application" for name in names if not is_name(name)]
         if found:
-            raise Problems(found)
-        await self._each(self._plan)
+            raise Problems([*found, *self.problems])
+        await self._each(self._plan, self.plans)
 
-    async def _each(self, work: Callable[[Plan, list[str]], t.Awaitable[None]]) -> None:
-        problems: list[str] = []
-
+    async def _each(self, work: Callable[[Plan, list[str]], t.Awaitable[None]], plans: Iterable[Plan]) -> None:
         async def one(plan: Plan) -> None:
             found: list[str] = []
             await work(plan, found)
-            problems.extend(self.mask(f"app {plan.app.name}: {problem}") for problem in found)
+            plan.is_flawed = bool(found)
+            self.problems.extend(self.mask(f"app {plan.app.name}: {problem}") for problem in found)
 
-        await asyncio.gather(*map(one, self.plans))
-        if problems:
-            raise Problems(problems)
+        await asyncio.gather(*map(one, plans))
+
+    def refuse(self) -> None:
+        """Raises Problems with all that were found, if any."""
+        if self.problems:
+            raise Problems(self.problems)
 
     async def _plan(self, plan: Plan, found: list[str]) -> None:
         app = plan.app
@@ -262,16 +272,13 @@ class Builder:
     # ---- sources
 
     async def reach(self) -> None:
-        """Brings the sources of what is missing to this host; raises Problems with those of all applications.
-
-        Only caches are written.
-        """
-        await self.runner.stop_leftovers()
-        await self._each(self._reach)
+        """Brings the sources of what is missing to this host's caches; adds what hinders it to `problems`."""
+        sound = [plan for plan in self.missing() if not plan.is_flawed]
+        if sound:
+            await self.runner.stop_leftovers()
+            await self._each(self._reach, sound)
 
     async def _reach(self, plan: Plan, found: list[str]) -> None:
-        if plan.is_complete:
-            return
         self._prepare_folders(plan.app)
         if plan.app.kind() == "git":
             if not shutil.which("git", path=PATH):
@@ -364,8 +371,8 @@ class Builder:
             await asyncio.to_thread(shutil.copyfile, given, archive)
             os.chown(archive, 0, account.pw_gid)
             archive.chmod(0o640)
-            program = t.cast(t.Any, _unpack.__spec__).loader.get_source(_unpack.__name__)
-            command = [t.cast(Interpreter, plan.interpreter).path, "-I", "-c", program, str(archive), "."]
+            python = t.cast(Interpreter, plan.interpreter).path
+            command = [python, "-I", "-c", inspect.getsource(_unpack), str(archive), "."]
             strip = ["--strip"] if plan.app.kind() == "archive" else []
             await self._do(plan, f"source.{plan.app.kind()}", f"exec {_quoted([*command, *strip])}")
             archive.unlink()
@@ -388,6 +395,8 @@ class Builder:
             install = f"{uv} pip install --no-progress --python {venv}/bin/python"
             make = f"exec {uv} venv --quiet --allow-existing --python {python} {venv}"
         await self._do(plan, "venv", make)
+        if plan.app.server_requirements:
+            await self._do(plan, "server_requirements", f"exec {install} {_quoted(plan.app.server_requirements)}")
         await self._do(plan, "requirements", _requirements(plan.app.requirements, install))
 
     async def _import(self, plan: Plan) -> None:

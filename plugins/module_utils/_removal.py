@@ -13,6 +13,9 @@ from pathlib import Path
 from . import _tree
 from ._release import Layout, is_name
 
+ACCOUNT = "Python web application"
+"""Comment of the accounts that the role `app` makes."""
+
 
 class Removal:
     """All but the data of the applications `absent`; of those in `purge` the data and the account too.
@@ -53,9 +56,9 @@ class Removal:
         return folders + [self.layout.data(name) for name in self.purge]
 
     def _is_own_account(self, name: str) -> bool:
-        """An account of that name may be somebody's: only one that lives in the data folder was made for it."""
+        """An account of that name may be somebody's: the comment tells those that the role `app` made."""
         try:
-            return name not in self.users and pwd.getpwnam(name).pw_dir == str(self.layout.data(name))
+            return name not in self.users and pwd.getpwnam(name).pw_gecos == ACCOUNT
         except KeyError:
             return False
 

@@ -115,7 +115,9 @@ def script(step: Step) -> bytes:
     """
     exports = [f"export {name}={shlex.quote(value)}" for name, value in step.env.items()]
     # The function is read as a whole before its commands could take the rest of the input for theirs.
-    lines = [*exports, "main() {", f"cd {shlex.quote(step.cwd)} || exit", step.script, "}", "main </dev/null; exit $?"]
+    body = ["main() {", f"cd {shlex.quote(step.cwd)} || exit", step.script, "}", "main </dev/null; exit $?"]
+    # /tmp may be small, or without programs; both folders are the unit's own.
+    lines = ["export TMPDIR=/var/tmp", *exports, *body]
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 

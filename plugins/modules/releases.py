@@ -42,8 +42,9 @@ options:
         suboptions:
           git:
             description:
-              - URL of a repository that the host clones as the application's user, so with its keys in
-                C(STATE/NAME/.ssh). Environment variables of git can be set in O(build_env).
+              - URL of a repository that the host clones as the application's user. For ssh its key is
+                C(STATE/NAME/.ssh/id_ed25519), and known hosts are in C(known_hosts) beside it or in C(/etc/ssh);
+                git's environment variables can be set in O(build_env).
             type: str
           version:
             description: Branch, tag or commit. A commit of 40 digits that was fetched before needs no network.
@@ -140,7 +141,7 @@ options:
     elements: str
     default: []
   purge:
-    description: Those of O(absent) whose data goes too, and the account of that name if the data folder is its home.
+    description: Those of O(absent) whose data goes too, and the account of that name if the role C(app) made it.
     type: list
     elements: str
     default: []
@@ -278,7 +279,7 @@ APP = {
     "user": {"type": "str", "required": True},
     "source": {"type": "dict", "options": SOURCE},
     "requirements": {"type": "list", "elements": "str"},
-"server_requirements": {"type": "list", "elements": "str", "default": []},
+    "server_requirements": {"type": "list", "elements": "str", "default": []},
     "python": {"type": "str", "default": "python3"},
     "setup": {
         "type": "list",
@@ -362,10 +363,12 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
     await builder.plan([*params["problems"], *removal.problems({app.name for app in apps})])
     missing = {plan.app.name for plan in builder.missing()}
-    if not module.check_mode and missing:
-        if builder.needed():
+    if not module.check_mode:
+        if builder.needed() and not builder.problems:
             raise _Stop(changed=False, needed=builder.needed())
         await builder.reach()
+    builder.refuse()
+    if not module.check_mode:
         await builder.build()
     before = builder.in_line()
     switched = builder.switch()

@@ -1,0 +1,144 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""IDs, markers and which releases stay."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.pyhost.web.plugins.module_utils import _release
+from ansible_collections.pyhost.web.plugins.module_utils._release import App, Interpreter
+
+PYTHON = Interpreter("/usr/bin/python3.13", "3.13", has_venv=True)
+SHOP = App(
+    name="shop",
+    user="shop",
+    source={"git": "https://git.example.org/shop.git"},
+    requirements=["Django==5.2.8"],
+    setup=[{"run": "migrate", "once": True}],
+    static={"/static/": "static/"},
+    env={"KEY": "secret"},
+    wsgi="shop.wsgi:application",
+)
+
+OTHER: dict[str, dict[str, t.Any]] = {
+    "requirements": {"requirements": ["Django==5.2.9"]},
+    "no requirements": {"requirements": []},
+    "the source's requirements": {"requirements": None},
+    "setup": {"setup": [{"run": "migrate --noinput", "once": True}]},
+    "static": {"static": {"/static/": "public"}},
+    "wsgi": {"wsgi": "shop.wsgi:app"},
+}
+
+SAME: dict[str, dict[str, t.Any]] = {
+    "environment": {"env": {"KEY": "other"}},
+    "name": {"name": "boutique"},
+    "where static files appear": {"static": {"/assets/": "static"}},
+    "where the same commit comes from": {"source": {"path": "./shop"}},
+    "who runs a step": {"setup": [{"run": "migrate", "once": False}]},
+    "kept releases": {"keep": 1},
+}
+
+
+def made(app: App = SHOP, revision: str = "c0ffee", python: Interpreter = PYTHON, installer: str = "auto") -> str:
+    """The ID of a release."""
+    return _release.release_id(app, revision, python, installer)
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_another_release(case: str) -> None:
+    assert made(replace(SHOP, **OTHER[case])) != made()
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_the_same_release(case: str) -> None:
+    assert made(replace(SHOP, **SAME[case])) == made()
+
+
+def test_what_the_host_adds() -> None:
+    others = [
+        made(revision="beef"),
+        made(python=replace(PYTHON, version="3.14")),
+        made(python=replace(PYTHON, path="/opt/python")),
+        made(installer="uv"),
+    ]
+    assert len({made(), *others}) == 5
+    assert len(made()) == 16
+
+
+PROBLEMS = {
+    "wsgi without callable": ({"wsgi": "shop.wsgi"}, "wsgi: 'shop.wsgi' is not module:callable"),
+    "wsgi is code": ({"wsgi": "shop:f()"}, "wsgi: 'shop:f()' is not module:callable"),
+    "static leads out": ({"static": {"/a": "../x"}}, "static./a: '../x' is not inside the release"),
+    "static leads out in the middle": ({"static": {"/a": "b/../../x"}}, "static./a: 'b/../../x' is not inside"),
+    "static is all of the code": ({"static": {"/a": "./"}}, "static./a: './' is not inside the release"),
+    "environment": ({"env": {"A-B": "x"}}, "env.A-B: is no name of an environment variable"),
+    "two sources": ({"source": {"git": "x", "path": "y"}}, "source: has several origins"),
+    "an option for git": ({"source": {"git": "--upload-pack=x"}}, "source.git: '--upload-pack=x' is no URL"),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+def test_problems(case: str) -> None:
+    change, words = PROBLEMS[case]
+    (problem,) = replace(SHOP, **change).problems()
+    assert problem.startswith(words)
+
+
+def test_no_problems() -> None:
+    assert SHOP.problems() == []
+    assert replace(SHOP, wsgi="a.b:c.d", static={"/m/": "/var/lib/pyhost/shop/media"}).problems() == []
+
+
+@pytest.mark.parametrize("name", ["", "-a", "../x", "a/b", "A", "a.b", "1a", "a" * 65])
+def test_names_that_are_none(name: str) -> None:
+    assert not _release.is_name(name)
+
+
+def test_marker(tmp_path: Path) -> None:
+    folder = tmp_path / "0123456789abcdef"
+    folder.mkdir()
+    assert _release.marker(folder) is None
+    _release.complete(folder, {"revision": "c0ffee"})
+    noted = _release.marker(folder)
+    assert noted
+    assert noted["revision"] == "c0ffee"
+    assert [path.name for path in folder.iterdir()] == [".complete"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"release": "of-another-folder"}'])
+def test_markers_that_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".complete").write_text(text, encoding="utf-8")
+    assert _release.marker(tmp_path) is None
+
+
+def releases(folder: Path, *names: str) -> None:
+    """Makes complete releases, the newest last; those whose names begin with an x are incomplete."""
+    for age, name in enumerate(names):
+        (folder / name).mkdir()
+        if not name.startswith("x"):
+            noted = {"release": name, "created": f"2026-01-01T00:00:0{age}"}
+            (folder / name / ".complete").write_text(json.dumps(noted), encoding="utf-8")
+
+
+OBSOLETE: dict[str, tuple[int, tuple[str, ...], list[str]]] = {
+    "the oldest": (2, (), ["a", "b", "x1", "x2"]),
+    "not those in use": (2, ("a",), ["b", "x1", "x2"]),
+    "not those in use, even if incomplete": (2, ("x1",), ["a", "b", "x2"]),
+    "none but leftovers": (9, ("",), ["x1", "x2"]),
+}
+
+
+@pytest.mark.parametrize("case", OBSOLETE)
+def test_obsolete(tmp_path: Path, case: str) -> None:
+    keep, used, gone = OBSOLETE[case]
+    releases(tmp_path, "a", "x1", "b", "c", "d", "x2")
+    assert _release.obsolete(tmp_path, keep, used) == gone
+
+
+def test_nothing_is_obsolete_where_nothing_is(tmp_path: Path) -> None:
+    assert _release.obsolete(tmp_path / "never", 1, ()) == []
