@@ -7,6 +7,7 @@ Templates print and do not compute, so whatever follows from an item's keys is a
 
 from __future__ import annotations
 
+import posixpath
 import re
 import typing as t
 from collections.abc import Sequence
@@ -167,6 +168,8 @@ def _locations(prefix: str, paths: dict[str, str]) -> list[Item]:
             "url": prefix + url,
             "path": path.rstrip("/") + ("/" if url.endswith("/") else ""),
             "folder": url.endswith("/"),
+            # Below it no link is followed: the application may write there.
+            "base": path.rstrip("/") if url.endswith("/") else posixpath.dirname(path),
         }
         for url, path in sorted(paths.items())
     ]

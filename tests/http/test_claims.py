@@ -261,9 +261,9 @@ def test_static_file_precompressed(visitor: Visitor) -> None:
 def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host: Host) -> None:
     app = _app(visitor)
     media = f"/var/lib/pyhost/{app}/media"
-    host.check_output("runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sf /etc/passwd {media}/link")
+    host.check_output("runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sfn /etc {media}/link")
     assert visitor.ask("/media/new").body == b"picture\n"
-    assert visitor.ask("/media/link").status in (403, 404)
+    assert visitor.ask("/media/link/passwd").status in (403, 404)
 
 
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
