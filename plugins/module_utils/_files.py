@@ -94,7 +94,11 @@ def replace(path: Path, node: Node) -> None:
     """Put a file or link in place in one step, complete after a crash too; folders above it are made."""
     make_folders(missing_folders([path]))
     new(path).unlink(missing_ok=True)
-    write(new(path), node)
+    try:
+        write(new(path), node)
+    except OSError:
+        new(path).unlink(missing_ok=True)
+        raise
     new(path).rename(path)
     sync([path.parent])
 

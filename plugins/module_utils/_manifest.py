@@ -69,8 +69,10 @@ class Manifest(Record):
         """Take all that a transaction may have touched for not loaded."""
         for unit in journal.touched:
             self.loaded.pop(unit, None)
-        for command in journal.commands:
-            self.ran.pop(shlex.join(command), None)
+        for words in map(shlex.join, journal.commands):
+            # That the command belongs to our files stays known.
+            if words in self.ran:
+                self.ran[words] = ""
 
     def same(self, other: Manifest) -> bool:
         """Whether both mean the same; folders that went meanwhile do not matter."""
@@ -138,7 +140,7 @@ class Store:
         return look(self.original_path(part, path))
 
     def prune(self, part: str) -> None:
-        """Remove what no record refers to: originals that are in their place again, files of a killed run."""
+        """Remove originals that are in their place again."""
         files = self.manifest(part).files
         kept = {self.original_path(part, path) for path, entry in files.items() if entry["original"]}
         top = self.folder / f"{part}.original"
@@ -150,5 +152,8 @@ class Store:
                 path.rmdir()
         if top.is_dir() and not any(top.iterdir()):
             top.rmdir()
+
+    def sweep(self) -> None:
+        """Remove records that a killed run has not finished writing."""
         for path in self.folder.glob(".*.pyhost-new"):
             path.unlink()

@@ -147,6 +147,7 @@ class Transaction:
     def _run(self) -> Outcome:
         killed = self.store.journals()
         if not self.check:
+            self.store.sweep()
             for part, journal in killed.items():
                 self._heal(part, journal)
         mine = killed.get(self.wish.part)
@@ -263,9 +264,10 @@ class Transaction:
         ]
 
         held = {unit for theirs in manifests.values() for unit in theirs.units}
-        # A unit that moves to another part is that part's to restart.
+        # What moves to another part is that part's to put in service.
+        moving = wish.keep_units | held | {mine.files[name]["unit"] for name in wish.keep if name in mine.files}
         touched = {unit: verb for unit, verb in self._touched(mine, loaded, files, changed).items()
-                   if unit in wish.units or unit not in wish.keep_units | held}
+                   if unit in wish.units or unit not in moving}
         kept_units = [unit for unit in mine.units if unit in wish.keep_units and unit not in wish.units]
         dropped = [unit for unit in mine.units
                    if unit not in wish.units and unit not in wish.keep_units and unit not in held]
@@ -572,8 +574,13 @@ class Transaction:
             raise TransactionError(
                 f"{_words(error)}\nTaking the change back failed too: {_words(worse)}; the next run tries again",
                 **getattr(error, "details", {})) from error
-        if in_service:
-            self._serve_again(mine, journal, error)
+        try:
+            if in_service:
+                self._serve_again(mine, journal, error)
+        except TransactionError:
+            # The manifest says by now what the next run has to make up.
+            self._close(self.wish.part)
+            raise
         self._close(self.wish.part)
 
     def _serve_again(self, mine: Manifest, journal: Journal, error: Exception) -> None:
@@ -639,8 +646,8 @@ class Transaction:
         for other, names in journal.taken.items():
             theirs = self.store.manifest(other)
             for name in names:
-                theirs.files.pop(name, None)
-                theirs.loaded.pop(name, None)
+                unit = theirs.files.pop(name, {"unit": name})["unit"]
+                theirs.loaded.pop(unit, None)
             theirs.units = [unit for unit in theirs.units if unit not in names]
             theirs.save(self.store.manifest_path(other))
             self.store.prune(other)
@@ -650,6 +657,7 @@ class Transaction:
         self._close(part)
 
     def _close(self, part: str) -> None:
+        new(self.store.manifest_path(part)).unlink(missing_ok=True)
         self.store.journal_path(part).unlink(missing_ok=True)
         sync([self.store.folder])
         self.store.prune(part)

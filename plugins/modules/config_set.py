@@ -21,11 +21,13 @@ description:
     were stopped; what had been at a path before (a distribution's own file) comes back.
   - A run that was killed is taken back by the next one, and a reload that was lost is made up for.
   - Templates are rendered on the controller by plain Jinja2, each compiled once. They see O(variables), the item of
-    O(files[].each), C(generation) (the digest of all that this task renders) and C(managed) (a line for a comment at the
-    top of the file), and nothing else; an undefined variable is an error.
-  - A path and a unit have one owner. Where they move from one part to another in one play, the part that has them names
-    them in O(keep) and O(keep_units), and the part that gets them sets O(take). In either order of the two tasks they are
-    never removed in between.
+    O(files[].each), C(generation) (the digest of all that this task renders) and C(managed) (a line for a comment at
+    the top of the file), and nothing else; an undefined variable is an error.
+  - A path and a unit have one owner. Where they move from one part to another in one play, the part that has them
+    names them in O(keep) and O(keep_units), and the part that gets them sets O(take). In either order of the two tasks
+    they are never removed in between.
+  - An error in a file is told with the application that it belongs to, where a line above it says
+    C(# application NAME).
 options:
   name:
     description: Name of the part of the host that owns all this, such as V(frontend_nginx).
@@ -381,7 +383,7 @@ def diff_of(change: Change) -> dict[str, t.Any]:
         shown = ["(secret)\n" if before else "", "(secret, changed)\n" if after else ""]
     else:
         shown = [node.text if node else "" for node in (before, after)]
-    if before and after and attributes(before) != attributes(after):
+    if attributes(before) and attributes(after) and attributes(before) != attributes(after):
         shown = [attributes(before) + shown[0], attributes(after) + shown[1]]
     name = str(change.path)
     return {"before_header": name, "after_header": name, "before": shown[0], "after": shown[1]}

@@ -128,7 +128,8 @@ class _Renderer:
 
     def render(self) -> Rendered:
         options = dict(self.options)
-        variables = options.pop("variables", None) or {}
+        variables = options.pop("variables", None)
+        variables = {} if variables is None else variables
         if not isinstance(variables, dict):
             self._problem("variables", "should be a dictionary", variables)
             variables = {}
@@ -208,7 +209,7 @@ class _Renderer:
                         filled[name] = _fill(value, item, str(given.get("as", "item")))
                     complaint = checks[name](filled[name])
                 except LookupError as error:
-                    complaint = f"has {{{error.args[0]}}}, which the item does not have"
+                    complaint = str(error)
                 if complaint and name in failed:
                     self.repeated[failed[name]] = self.repeated.get(failed[name], 0) + 1
                 elif complaint:
@@ -276,7 +277,7 @@ class _Renderer:
 
 
 def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
-    """Return a value with every `{key}` filled in from the item; raises LookupError with one that it does not have."""
+    """Return a value with every `{key}` filled in from the item; raises LookupError where one does not fit."""
     if isinstance(value, list):
         return [_fill(member, item, name) for member in value]
     if not isinstance(value, str):
@@ -289,13 +290,13 @@ def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
         elif first == name:
             found = item
         else:
-            raise LookupError(match[1])
+            raise LookupError(f"has {match[0]}, which the item does not have")
         for key in rest:
             if not isinstance(found, dict) or key not in found:
-                raise LookupError(match[1])
+                raise LookupError(f"has {match[0]}, which the item does not have")
             found = found[key]
         if not isinstance(found, (str, int)) or isinstance(found, bool):
-            raise LookupError(f"{match[1]}}} as a string or number, {{{match[1]}")
+            raise LookupError(f"has {match[0]}, which is neither a string nor a number in the item")
         return str(found)
 
     return FIELD.sub(field, value)
