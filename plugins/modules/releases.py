@@ -262,6 +262,7 @@ from ansible_collections.pyhost.web.plugins.module_utils import _builder
 from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
+from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
 
 LOCK = Path("/run/pyhost-releases.lock")
 
@@ -408,6 +409,8 @@ def main() -> None:
         result = stop.result
     except _builder.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
+    except TreeError as problem:
+        result = {"failed": True, "msg": str(problem)}
     if result.pop("failed", False):
         module.fail_json(**result, **quiet)
     module.exit_json(**result, **quiet)
