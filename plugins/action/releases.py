@@ -15,8 +15,6 @@ from ..plugin_utils._folder import FolderError, digest, file_digest, pack
 
 MODULE = "pyhost.web.releases"
 
-# Keys that items of the role C(app) have for its templates.
-_OTHERS = ("folders", "published")
 
 
 class ActionModule(ActionBase):
@@ -50,7 +48,7 @@ class ActionModule(ActionBase):
 
     def _app(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return an application with the digest of its source, if that is on the controller."""
-        app = {key: value for key, value in given.items() if key not in _OTHERS}
+        app = dict(given)
         source = app.get("source")
         if isinstance(source, Mapping):
             origin = str(source.get("path") or source.get("archive") or "")

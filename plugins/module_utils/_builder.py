@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import hashlib
 import inspect
 import json
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _tree, _unpack
+from . import _tree, _try_app, _unpack
 from ._release import (
     COMMIT,
     MARKER,
@@ -33,10 +34,13 @@ from ._release import (
     shown_revision,
     target,
 )
-from ._step import BUILD, CHECK, PATH, Mask, Outcome, Runner, Step, StepError
+from ._step import BUILD, PATH, Mask, Outcome, Runner, Step, StepError, check_sandbox
 
 REQUIREMENTS = ".pyhost-requirements.txt"
 PYTHONS = ("/usr/local/bin", "/usr/bin")
+
+# How Python says that the sandbox kept an application from the network.
+_NO_NETWORK = ("Address family not supported", "Network is unreachable", "Temporary failure in name resolution")
 
 _PROBE = """
 import importlib.util, json, sys
@@ -44,17 +48,7 @@ has = all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
 print(json.dumps(["%d.%d" % sys.version_info[:2], has]))
 """
 
-_IMPORT = """
-import importlib, sys
-module, _, names = sys.argv[1].partition(":")
-found = importlib.import_module(module)
-for name in names.split("."):
-    if not hasattr(found, name):
-        sys.exit("%s: %r has no %r" % (sys.argv[1], found, name))
-    found = getattr(found, name)
-if not callable(found):
-    sys.exit("%s is of type %s, which cannot be called" % (sys.argv[1], type(found).__name__))
-"""
+_TRY = inspect.getsource(_try_app)
 
 # Nothing waits for somebody to type.
 _GIT = {
@@ -131,6 +125,7 @@ class Builder:
         jobs: int = 2,
         limit: int = 1800,
         is_check: bool = False,
+        web_group: str = "www-data",
     ) -> None:
         self.plans = [Plan(app) for app in apps]
         self.layout = layout
@@ -141,6 +136,7 @@ class Builder:
         self.fetch = fetch
         self.temporary = temporary
         self.jobs = jobs
+        self.web_group = web_group
         self.limit = limit
         self.is_check = is_check
         self.mask = Mask([*self.build_env.values(), *(value for plan in self.plans for value in plan.app.env.values())])
@@ -349,7 +345,7 @@ class Builder:
             cwd=folder,
         )
         if plan.app.wsgi:
-            await self._import(plan)
+            await self._try(plan)
         await asyncio.to_thread(self._finish, plan, account)
 
     def _start_afresh(self, folder: Path, account: pwd.struct_passwd) -> None:
@@ -399,22 +395,31 @@ class Builder:
             await self._do(plan, "server_requirements", f"exec {install} {_quoted(plan.app.server_requirements)}")
         await self._do(plan, "requirements", _requirements(plan.app.requirements, install))
 
-    async def _import(self, plan: Plan) -> None:
+    async def _try(self, plan: Plan) -> None:
+        """Imports the application and asks it once, as the user and in the sandbox that it will run in."""
         folder = self._folder(plan)
         app = plan.app
         env = {**self._base_env(plan), **app.env, **self._own_env(plan), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [f"{folder}/venv/bin/python", "-c", _IMPORT, str(app.wsgi)]
+        health = {"path": "/", "mount": "", "host": "localhost", "status": None, "timeout": 30, **app.health}
+        command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
-            (str(self.layout.data(app.name)),), CHECK, self.limit,
+            (str(self.layout.data(app.name)),), check_sandbox(app.network), int(health["timeout"]),
         )  # fmt: skip
-        self._expect(step, await self.runner.run(step))
+        outcome = await self.runner.run(step)
+        if outcome.status and not app.network and any(words in outcome.said for words in _NO_NETWORK):
+            said = f"{outcome.said}\nit may open network connections only with network: true"
+            outcome = Outcome(outcome.status, said, "")
+        self._expect(step, outcome)
 
     def _finish(self, plan: Plan, account: pwd.struct_passwd) -> None:
         folder = self._folder(plan)
         for name in ("code", "venv"):
             _tree.seal(folder / name, account.pw_uid, account.pw_gid)
         _tree.publish(folder / "code", folder / "public", plan.app.published(), (folder / "code", folder / "venv"))
+        # Private files are among them, so no other application's user gets in.
+        os.chown(folder / "public", 0, _group(self.web_group))
+        (folder / "public").chmod(0o750)
         interpreter = t.cast(Interpreter, plan.interpreter)
         notes = {
             "revision": plan.shown(),
@@ -517,6 +522,13 @@ def _account(name: str) -> pwd.struct_passwd | None:
         return pwd.getpwnam(name)
     except KeyError:
         return None
+
+
+def _group(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise StepError(f"static: there is no group '{name}' for the front end on this host") from None
 
 
 def _quoted(words: Iterable[str]) -> str:

@@ -42,6 +42,8 @@ class App:
     static: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     wsgi: str | None = None
+    network: bool = False
+    health: Mapping[str, t.Any] = field(default_factory=dict)
     keep: int = 5
     first: bool = True
 

@@ -32,7 +32,7 @@ COMMON = [
 ]
 
 # What a running application does without besides; builds may need it (compilers, JITs of tool chains).
-SERVICE = [
+_SERVICE = [
     *COMMON,
     "ProcSubset=pid",
     "MemoryDenyWriteExecute=yes",
@@ -40,3 +40,11 @@ SERVICE = [
     "SystemCallFilter=~@privileged @resources",
     "SystemCallErrorNumber=EPERM",
 ]
+
+_NETWORK = ["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"]
+_NO_NETWORK = ["RestrictAddressFamilies=AF_UNIX", "PrivateNetwork=yes", "IPAddressDeny=any"]
+
+
+def service(network: bool) -> list[str]:
+    """Return the sandbox of a running application, which may open network connections or reaches unix sockets only."""
+    return [*_SERVICE, *(_NETWORK if network else _NO_NETWORK)]

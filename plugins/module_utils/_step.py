@@ -13,15 +13,24 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ._sandbox import COMMON, SERVICE
+from ._sandbox import COMMON, service
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNITS = "pyhost-build-"
 BUS = "/run/dbus/system_bus_socket"
 
 # RemoveIPC= would also take away what the same user's running application shares between its processes.
-BUILD = [setting for setting in COMMON if not setting.startswith("RemoveIPC=")]
-CHECK = [setting for setting in SERVICE if not setting.startswith("RemoveIPC=")]
+def _keeping_ipc(settings: Iterable[str]) -> list[str]:
+    return [setting for setting in settings if not setting.startswith("RemoveIPC=")]
+
+
+BUILD = _keeping_ipc(COMMON)
+
+
+def check_sandbox(network: bool) -> list[str]:
+    """Return the sandbox in which a release is tried: the one that it will run in."""
+    return _keeping_ipc(service(network))
+
 
 _TAIL = 256 * 1024
 

@@ -104,7 +104,7 @@ options:
       static:
         description:
           - Static files by URL. Relative paths are taken from the code folder after the setup steps and published under
-            C(public), readable for all; absolute ones are left alone.
+            C(public), readable for the front end; absolute ones are left alone.
         type: dict
         default: {}
       env:
@@ -112,8 +112,19 @@ options:
         type: dict
         default: {}
       wsgi:
-        description: The callable, C(module:callable), that must be importable; left out, nothing is imported.
+        description: The callable, C(module:callable), that must be importable and answer O(apps[].health); left out, nothing is tried.
         type: str
+      network:
+        description: Whether it may open network connections when it is tried, as it may when it runs.
+        type: bool
+        default: false
+      health:
+        description:
+          - The request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the
+            Host header), C(status) (a list of codes; left out, all below 500) and C(timeout) (seconds, also for the
+            import).
+        type: dict
+        default: {}
       keep:
         description: How many complete releases are kept; those in service and next in line always are.
         type: int
@@ -161,6 +172,10 @@ options:
     description: How many applications are built at the same time.
     type: int
     default: 2
+  web_group:
+    description: Group of the front end, which alone may read C(public).
+    type: str
+    default: www-data
   limit:
     description: Seconds that one step of a build may take.
     type: int
@@ -291,6 +306,8 @@ APP = {
     "static": {"type": "dict", "default": {}},
     "env": {"type": "dict", "default": {}},
     "wsgi": {"type": "str"},
+    "network": {"type": "bool", "default": False},
+    "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
     "first": {"type": "bool", "default": True},
 }
@@ -306,6 +323,7 @@ SPEC = {
     "state": {"type": "path", "default": "/var/lib/pyhost"},
     "cache": {"type": "path", "default": "/var/cache/pyhost"},
     "jobs": {"type": "int", "default": 2},
+    "web_group": {"type": "str", "default": "www-data"},
     "limit": {"type": "int", "default": 1800},
     "lock_timeout": {"type": "int", "default": 120},
     "uploads": {"type": "dict", "default": {}},
@@ -359,6 +377,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         fetch=_builder.fetch_with(open_url, bundles[0] if bundles else None),
         jobs=params["jobs"],
         limit=params["limit"],
+        web_group=params["web_group"],
         is_check=module.check_mode,
     )
     removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})

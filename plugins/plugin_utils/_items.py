@@ -12,7 +12,7 @@ import re
 import typing as t
 from collections.abc import Sequence
 
-from ..module_utils._sandbox import SERVICE
+from ..module_utils._sandbox import service
 from ._catalog import SYSTEM_PYTHONS
 from ._schema import PROCESS_ITEM, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator
@@ -60,7 +60,10 @@ def releases(path: str, items: t.Any) -> list[Item]:
         return {
             "name": item["name"],
             "user": item["user"],
-            "build": {key: value for key, value in item.items() if key != "published"},
+            "build": {
+                **{key: value for key, value in item.items() if key != "published"},
+                "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
+            },
             "folders": [
                 {"path": f"{ROOT}/{item['name']}", "mode": "0711", "user": "root", "group": "root"},
                 {
@@ -101,7 +104,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "code": item["code"] or f"{base}/code",
             "venv": item["venv"] or f"{base}/venv",
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
-            "sandbox": SERVICE,
+            "sandbox": service(item["network"]),
             "state": f"{STATE}/{item['name']}",
             "listen": listen,
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.

@@ -427,7 +427,8 @@ class _Resolver:
         published = {*app["static"].values(), *app["private"].values()}
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env")},
+            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env", "network")},
+            "health": {**app["health"], "mount": app["path"], "host": _asked_host(app["domains"])},
             "source": _given(app["source"]),
             "requirements": app["requirements"],
             "server_requirements": []
@@ -496,6 +497,11 @@ class _Resolver:
             "limits": app["limits"],
             "extra": app["extra"][front_end],
         }
+
+
+def _asked_host(domains: list[str]) -> str:
+    """Return a host name that the application answers."""
+    return domains[0].replace("*", "www", 1) if domains else "localhost"
 
 
 def _given(source: dict[str, t.Any] | None) -> dict[str, t.Any] | None:

@@ -249,8 +249,7 @@ HEALTH = (
     Key(
         "status",
         "list",
-        "Answers that mean healthy.",
-        default=[200, 301, 302],
+        "Answers that mean healthy; left out: all below 500.",
         elements="int",
         example=[200],
         check=_at_least(100, 599),
@@ -258,7 +257,7 @@ HEALTH = (
     Key(
         "timeout",
         "int",
-        "Seconds until the application must have answered.",
+        "Seconds that import and answer may take together.",
         default=30,
         example=30,
         check=_at_least(1, 3600),
@@ -427,7 +426,7 @@ APP: tuple[Key, ...] = (
     Key(
         "health",
         "dict",
-        "The request that tells whether the application works.",
+        "The request that a new release must answer before it takes traffic; asked in its sandbox.",
         default={},
         options=HEALTH,
         example={"path": "/health"},
@@ -582,6 +581,19 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("setup"),
     _like("static"),
     _like("env"),
+    _like("network"),
+    Key(
+        "health",
+        "dict",
+        "The request that a new release must answer before it is complete, asked in its sandbox.",
+        default={},
+        options=(
+            *HEALTH,
+            Key("mount", "str", "Mount point of the application.", default="/", example="/shop", check=_mount_path),
+            Key("host", "str", "Host header of the request.", default="localhost", example="shop.example.org", check=_line),
+        ),
+        example={"path": "/health"},
+    ),
     Key(
         "published",
         "list",
@@ -750,6 +762,13 @@ ROLES: dict[str, Role] = {
                 default="auto",
                 choices=("auto", "uv", "pip"),
                 example="uv",
+            ),
+            Key(
+                "app_web_group",
+                "str",
+                "Group of the front end, which alone may read published files.",
+                default=WEB_GROUP,
+                example="www-data",
             ),
             Key(
                 "app_absent",

@@ -49,11 +49,14 @@ def test_environment_arrives_to_the_letter(host: Host) -> None:
     assert environment["STATE_DIRECTORY"] == "/var/lib/pyhost/shop"
 
 
-def test_the_venv_is_the_interpreters(host: Host) -> None:
-    log = host.check_output("journalctl --no-pager --output cat --unit pyhost-own")
-    release = host.check_output("readlink -f /srv/pyhost/own/current")
-    assert f"{release}/venv" in log or "/srv/pyhost/own/current/venv" in log
-    assert "uwsgi-core" not in host.check_output("systemctl cat pyhost-own")
+@pytest.mark.parametrize("app", APPS)
+def test_the_venv_of_the_release_is_the_interpreter_s(host: Host, app: str) -> None:
+    release = host.check_output("readlink -f /srv/pyhost/%s/current", app)
+    python = _ask(host, app, "/python")
+    assert host.check_output("readlink -f %s", python["prefix"]) == f"{release}/venv"
+    assert [path for path in python["path"] if path.endswith("site-packages")]
+    assert not [path for path in python["path"] if path.endswith("dist-packages")]
+    assert ("pyuwsgi" in host.check_output("systemctl cat pyhost-%s.service", app)) == (app == "own")
 
 
 @pytest.mark.parametrize("app", APPS)

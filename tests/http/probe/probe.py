@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 import typing as t
 from pathlib import Path
@@ -32,6 +33,11 @@ def env(environ: WSGIEnvironment, start: Start) -> Body:
 def environment(_environ: WSGIEnvironment, start: Start) -> Body:
     """The environment of the process."""
     return _json(start, dict(os.environ))
+
+
+def python(_environ: WSGIEnvironment, start: Start) -> Body:
+    """What the interpreter takes for its own."""
+    return _json(start, {"prefix": sys.prefix, "path": sys.path})
 
 
 def upload(environ: WSGIEnvironment, start: Start) -> Body:
@@ -124,6 +130,7 @@ ANSWERS = {
     for answer in (
         env,
         environment,
+        python,
         upload,
         stream,
         endless,

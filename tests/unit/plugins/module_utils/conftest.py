@@ -14,6 +14,7 @@ import pwd
 import shutil
 import stat
 import sys
+import tempfile
 import typing as t
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -334,4 +335,6 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     """A host that has a server with a configuration of its distribution."""
     # These tests end processes, not machines; waiting for the disk would be most of their time.
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return FakeHost(tmp_path)

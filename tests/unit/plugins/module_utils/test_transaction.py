@@ -156,6 +156,7 @@ def test_a_unit_does_just_what_its_files_ask(host: t.Any, changes: dict[str, t.A
 def test_a_socket_is_restarted_around_its_service(host: t.Any) -> None:
     files = {**unit(SHOP), **unit(SOCKET)}
     host.apply(host.wish(files, (SHOP, SOCKET)))
+    assert host.calls[-2:] == [f"systemctl start {SOCKET}", f"systemctl start {SHOP}"]
     host.apply(host.wish({**files, **unit(SOCKET, "other\n")}, (SHOP, SOCKET)))
     assert host.calls == [
         "systemctl daemon-reload", f"systemctl stop {SHOP} {SOCKET}", f"systemctl start {SOCKET}",
@@ -401,6 +402,13 @@ def test_a_path_through_a_link_out_of_the_folder_is_not_staged(host: t.Any, tmp_
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_copies_of_a_killed_run_are_removed(host: t.Any, tmp_path: Path) -> None:
+    left = tmp_path / "tmp/pyhost-staged-x/copy"
+    left.mkdir(parents=True)
+    host.apply(new(host))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_a_folder_in_the_way_is_told(host: t.Any) -> None:
     (host.root / MAIN).unlink()
     (host.root / MAIN).mkdir()
@@ -427,7 +435,7 @@ def test_runs_wait_for_each_other(host: t.Any, check: bool) -> None:
 
 # Killed, or out of space, at every point
 
-def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], t.Any]) -> t.Iterator[int]:
+def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], None]) -> t.Iterator[int]:
     """Yield the number of every step of a transaction, which has failed there; begin anew for each."""
     step = 1
     while True:
@@ -510,7 +518,11 @@ def test_killed_again_while_it_heals(host: t.Any, reset: t.Callable[[], None]) -
     host.apply(new(host))
     after, running = host.tree(), host.running()
     for first in (15, 50):
-        for _ in steps(host, new(host), "kill", lambda first=first: (reset(), host.fail_at(new(host), first, "kill"))):
+        def begin(first: int = first) -> None:
+            reset()
+            assert host.fail_at(new(host), first, "kill") == "killed"
+
+        for _ in steps(host, new(host), "kill", begin):
             host.apply(new(host))
             assert (host.tree(), host.running()) == (after, running)
             in_order(host)

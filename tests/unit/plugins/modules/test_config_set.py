@@ -77,7 +77,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
 def test_secrets_are_the_contents_and_their_longer_lines() -> None:
     params = finished({"files": [
         {"path": "/a", "content": "A=1\nKEY=hushhush\n", "secret": True}, {"path": "/b", "content": "open to all"}]})
-    assert secrets_of(params) == {"A=1\nKEY=hushhush\n", "KEY=hushhush"}
+    assert secrets_of(params) == {"A=1\nKEY=hushhush", "KEY=hushhush"}
 
 
 def test_the_documentation_says_what_the_arguments_are() -> None:
