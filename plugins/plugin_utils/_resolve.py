@@ -397,7 +397,7 @@ class _Resolver:
         settings = self.settings[host]
         sites = self._sites(host, published)
         return {
-            "apps": [self._release(app) for app in here],
+            "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
             "absent": [app["name"] for app in absent],
             "purge": [app["name"] for app in absent if app["purge"]],
             "backends": {
@@ -422,7 +422,7 @@ class _Resolver:
         }
 
     @staticmethod
-    def _release(app: App) -> Model:
+    def _release(app: App, *, first: bool) -> Model:
         shared = f"{STATE}/{app['name']}/"
         published = {*app["static"].values(), *app["private"].values()}
         return {
@@ -430,6 +430,7 @@ class _Resolver:
             **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env", "network")},
             "health": {**app["health"], "mount": app["path"], "host": _asked_host(app["domains"])},
             "source": _given(app["source"]),
+            "first": first,
             "requirements": app["requirements"],
             "server_requirements": []
             if app["python"] in SYSTEM_PYTHONS

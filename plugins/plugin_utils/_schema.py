@@ -603,6 +603,13 @@ RELEASE_ITEM: tuple[Key, ...] = (
         example=["/var/lib/pyhost/shop/media"],
         check=_file_path,
     ),
+    Key(
+        "first",
+        "bool",
+        "Whether this host runs the setup steps with once: true.",
+        default=True,
+        example=False,
+    ),
     Key("keep", "int", "Releases kept for a way back.", default=5, example=5, check=_at_least(1, 1000)),
 )
 
