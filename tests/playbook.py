@@ -10,7 +10,6 @@ from pathlib import Path
 
 from testinfra.host import Host
 
-
 # Colours would stand between the words that tests look for.
 PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 

@@ -28,9 +28,7 @@ def ask(path: str, url: str) -> bytes:
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": "localhost",
     }
-    pairs = b"".join(
-        struct.pack("<H", len(part)) + part.encode() for pair in variables.items() for part in pair
-    )
+    pairs = b"".join(struct.pack("<H", len(part)) + part.encode() for pair in variables.items() for part in pair)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
         connection.connect(path)

@@ -24,7 +24,7 @@ BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of varia
 class _Dumper(yaml.SafeDumper):
     """Indents lists below their key, as yamllint wants it."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, *_indentless: t.Any, **_options: t.Any) -> None:
         super().increase_indent(flow, indentless=False)
 
 

@@ -31,10 +31,7 @@ def _template(path: str, value: t.Callable[[], t.Any], problems: list[Problem]) 
     try:
         got = value()
         if isinstance(got, t.Mapping):
-            return {
-                str(key): _template(f"{path}.{key}", lambda got=got, key=key: got[key], problems)
-                for key in got
-            }
+            return {str(key): _template(f"{path}.{key}", lambda got=got, key=key: got[key], problems) for key in got}
         return _plain(got)
     except AnsibleError as error:
         problems.append(Problem(path, f"has no value: {str(error).strip()}"))
@@ -49,15 +46,12 @@ class ActionModule(ActionBase):
     _supports_async = False
     _supports_diff = False
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None
-    ) -> dict[str, t.Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the model of every host below ``hosts``, or fail with every problem at once."""
         result = super().run(tmp, task_vars)
         self.validate_argument_spec({})
-        assert task_vars is not None
         try:
-            models = resolve(self._fleet(task_vars))
+            models = resolve(self._fleet(task_vars or {}))
         except Invalid as error:
             raise AnsibleActionFail(
                 f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"

@@ -112,7 +112,9 @@ options:
         type: dict
         default: {}
       wsgi:
-        description: The callable, C(module:callable), that must be importable and answer O(apps[].health); left out, nothing is tried.
+        description: >-
+          The callable, C(module:callable), that must be importable and answer O(apps[].health); left out, nothing is
+          tried.
         type: str
       network:
         description: Whether it may open network connections when it is tried, as it may when it runs.

@@ -32,9 +32,7 @@ class BadItems(ValueError):
         super().__init__("\n".join(map(str, problems)))
 
 
-def _complete(
-    path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[[Item], Item]
-) -> list[Item]:
+def _complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[[Item], Item]) -> list[Item]:
     validator = Validator()
     wanted = Key(path, "list", "", elements="dict", options=keys, default=[])
     checked = validator.value(path, items, wanted)

@@ -113,10 +113,7 @@ class _Resolver:
         for host in backends:
             self._check_users(host, [name for name, on in runs_on.items() if host in on])
         tcp = self._tcp(published)
-        models = {
-            host: self._model(host, runs_on, published.get(host, []), tcp)
-            for host in self.fleet.hosts
-        }
+        models = {host: self._model(host, runs_on, published.get(host, []), tcp) for host in self.fleet.hosts}
         self._check_ports(runs_on, tcp)
         self._raise()
         return models
@@ -153,21 +150,15 @@ class _Resolver:
         self.validator.problems.extend(trial.problems)
         return {} if trial.problems else given
 
-    def _read_apps(
-        self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]
-    ) -> None:
+    def _read_apps(self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]) -> None:
         if not isinstance(apps, Mapping):
-            self.validator.problem(
-                variable, "is not a dictionary; write application names with their descriptions"
-            )
+            self.validator.problem(variable, "is not a dictionary; write application names with their descriptions")
             return
         for name, raw in apps.items():
             path = f"{variable}.{name}"
             other = self.views.get(name, {}).get(host)
             if other:
-                self.validator.problem(
-                    path, f"the application is described in {other.path} too; keep one of them"
-                )
+                self.validator.problem(path, f"the application is described in {other.path} too; keep one of them")
                 continue
             app = self._app(path, str(name), raw, defaults)
             if app is not None:
@@ -182,9 +173,7 @@ class _Resolver:
         seen.append((raw, defaults, app))
         return app
 
-    def _check_app(
-        self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]
-    ) -> App | None:
+    def _check_app(self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]) -> App | None:
         check = self.validator
         before = len(check.problems)
         check.value(path, name, NAME)
@@ -238,17 +227,13 @@ class _Resolver:
 
     def _check_urls(self, path: str, app: App) -> None:
         for url in sorted(set(app["static"]) & set(app["private"])):
-            self.validator.problem(
-                f"{path}.private.{url}", "is among the static files too; keep one of them"
-            )
+            self.validator.problem(f"{path}.private.{url}", "is among the static files too; keep one of them")
         for url in app["private"]:
             if not url.endswith("/"):
                 self.validator.problem(f"{path}.private.{url}", f"is no folder; write '{url}/'")
         for key in ("static", "private"):
             if "/" in app[key]:
-                self.validator.problem(
-                    f"{path}.{key}./", "leaves nothing to the application; name a folder below it"
-                )
+                self.validator.problem(f"{path}.{key}./", "leaves nothing to the application; name a folder below it")
 
     # ---- who runs and who publishes what
 
@@ -282,9 +267,7 @@ class _Resolver:
     def _view(self, name: str, on: list[str]) -> _View:
         return self.views[name][on[0]]
 
-    def _check_views(
-        self, runs_on: dict[str, list[str]], published: dict[str, list[tuple[str, list[str]]]]
-    ) -> None:
+    def _check_views(self, runs_on: dict[str, list[str]], published: dict[str, list[tuple[str, list[str]]]]) -> None:
         for name, on in runs_on.items():
             first = self._view(name, on) if on else None
             for host in on[1:] if self.fleet.frontends is not None else ():
@@ -362,9 +345,7 @@ class _Resolver:
         shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{app['port'] or stable_port(app['name'])}"
 
-    def _check_ports(
-        self, runs_on: dict[str, list[str]], tcp: dict[tuple[str, str], list[str]]
-    ) -> None:
+    def _check_ports(self, runs_on: dict[str, list[str]], tcp: dict[tuple[str, str], list[str]]) -> None:
         taken: dict[tuple[str, int], str] = {}
         for name, on in runs_on.items():
             for host in on:
@@ -374,9 +355,7 @@ class _Resolver:
                 port = view.app["port"] or stable_port(name)
                 other = taken.setdefault((host, port), view.path)
                 if other != view.path:
-                    self.validator.problem(
-                        f"{view.path}.port", f"{port} is taken by {other}; choose another"
-                    )
+                    self.validator.problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
 
     # ---- the model
 
@@ -401,9 +380,7 @@ class _Resolver:
             "absent": [app["name"] for app in absent],
             "purge": [app["name"] for app in absent if app["purge"]],
             "backends": {
-                back_end: [
-                    self._process(app, host, published, tcp) for app in here if app["backend"] == back_end
-                ]
+                back_end: [self._process(app, host, published, tcp) for app in here if app["backend"] == back_end]
                 for back_end in BACK_ENDS
             },
             "frontend": settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else "",
@@ -452,8 +429,7 @@ class _Resolver:
             "name": app["name"],
             **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "network", "limits")},
             "release": f"{ROOT}/{app['name']}",
-            "listen": [f"{RUN}/{app['name']}.sock"] * local
-            + ([self._endpoint(app, host)] if remote else []),
+            "listen": [f"{RUN}/{app['name']}.sock"] * local + ([self._endpoint(app, host)] if remote else []),
             "allow": remote,
         }
 
@@ -487,9 +463,7 @@ class _Resolver:
             "app": name,
             "path": app["path"],
             "protocol": app["protocol"] or next(iter(protocols(front_end, app["backend"])), ""),
-            "endpoints": [
-                f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on
-            ],
+            "endpoints": [f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on],
             **{
                 key: {url: _published_path(name, path) for url, path in app[key].items()}
                 for key in ("static", "private")

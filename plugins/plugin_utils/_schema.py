@@ -65,9 +65,7 @@ _name = _pattern(
 def check_user(value: t.Any) -> str:
     """Take the name of an account that may run an application."""
     if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
-        raise ValueError(
-            f"'{value}' is an account of the system; set 'user' to a name of the application's own"
-        )
+        raise ValueError(f"'{value}' is an account of the system; set 'user' to a name of the application's own")
     return str(_name(value))
 
 
@@ -104,31 +102,21 @@ def _url(value: t.Any) -> str:
 
 
 def _file_path(value: t.Any) -> str:
-    if (
-        not isinstance(value, str)
-        or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value)
-        or ".." in value.split("/")
-    ):
-        raise ValueError(
-            f"{value!r} is no path; write one inside the release, such as static, or an absolute one"
-        )
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value) or ".." in value.split("/"):
+        raise ValueError(f"{value!r} is no path; write one inside the release, such as static, or an absolute one")
     return posixpath.normpath(value)
 
 
 def _wsgi(value: t.Any) -> str:
     name = r"[A-Za-z_][A-Za-z0-9_]*"
     if not re.fullmatch(rf"{name}(\.{name})*:{name}(\.{name})*", str(value)):
-        raise ValueError(
-            f"{value!r} is no WSGI callable; write module:callable, such as shop.wsgi:application"
-        )
+        raise ValueError(f"{value!r} is no WSGI callable; write module:callable, such as shop.wsgi:application")
     return str(value)
 
 
 def _python(value: t.Any) -> str:
     if not re.fullmatch(r"python3(\.[0-9]+)?|/[A-Za-z0-9._/+-]+", str(value)):
-        raise ValueError(
-            f"{value!r} is no interpreter; write python3, python3.N or an absolute path"
-        )
+        raise ValueError(f"{value!r} is no interpreter; write python3, python3.N or an absolute path")
     return str(value)
 
 
@@ -364,9 +352,7 @@ APP: tuple[Key, ...] = (
         example="uwsgi",
     ),
     Key("processes", "int", "Worker processes.", default=2, example=4, check=_at_least(1, 1024)),
-    Key(
-        "threads", "int", "Threads of each process.", default=2, example=8, check=_at_least(1, 1024)
-    ),
+    Key("threads", "int", "Threads of each process.", default=2, example=8, check=_at_least(1, 1024)),
     Key(
         "env",
         "dict",
@@ -468,9 +454,7 @@ APP: tuple[Key, ...] = (
         choices=("present", "absent"),
         example="absent",
     ),
-    Key(
-        "purge", "bool", "With absent: remove the data and the account too.", default=False, example=True
-    ),
+    Key("purge", "bool", "With absent: remove the data and the account too.", default=False, example=True),
     Key(
         "extra",
         "dict",
@@ -590,7 +574,14 @@ RELEASE_ITEM: tuple[Key, ...] = (
         options=(
             *HEALTH,
             Key("mount", "str", "Mount point of the application.", default="/", example="/shop", check=_mount_path),
-            Key("host", "str", "Host header of the request.", default="localhost", example="shop.example.org", check=_line),
+            Key(
+                "host",
+                "str",
+                "Host header of the request.",
+                default="localhost",
+                example="shop.example.org",
+                check=_line,
+            ),
         ),
         example={"path": "/health"},
     ),
@@ -738,15 +729,13 @@ class Role:
 
 
 def _items(name: str, description: str, options: tuple[Key, ...], example: t.Any) -> Key:
-    return Key(
-        name, "list", description, default=[], elements="dict", options=options, example=example
-    )
+    return Key(name, "list", description, default=[], elements="dict", options=options, example=example)
 
 
 ROLES: dict[str, Role] = {
     "app": Role(
         "Build the releases of Python applications",
-        "Users, folders, one venv a release, setup steps and static files of any number of applications, in three tasks.",
+        "Users, folders, one venv a release, setup steps and static files of any number of applications.",
         (
             _items(
                 "app_apps",
@@ -824,7 +813,12 @@ ROLES: dict[str, Role] = {
                 "frontend_nginx_sites",
                 "Sites that nginx publishes.",
                 SITE_ITEM,
-                [{"domains": ["shop.example.org"], "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}]}],
+                [
+                    {
+                        "domains": ["shop.example.org"],
+                        "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
+                    }
+                ],
             ),
             Key(
                 "frontend_nginx_listen",
@@ -837,7 +831,7 @@ ROLES: dict[str, Role] = {
             Key(
                 "frontend_nginx_probe_url",
                 "str",
-                "Where nginx must answer with the new configuration before the old one is given up; an address of this host.",
+                "Where on this host nginx must answer with the new configuration before the old one is given up.",
                 default="http://127.0.0.1:80/",
                 example="http://127.0.0.1:8080/",
             ),

@@ -67,13 +67,7 @@ def suggest(word: str, words: Iterable[str]) -> str:
 
 def show(value: t.Any) -> str:
     """Return a value the way the user wrote it, cut to a readable length."""
-    text = (
-        str(value).lower()
-        if isinstance(value, bool)
-        else "empty"
-        if value is None
-        else repr(value)
-    )
+    text = str(value).lower() if isinstance(value, bool) else "empty" if value is None else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -81,11 +75,7 @@ def _convert(value: t.Any, type_name: str) -> t.Any:
     """Return ``value`` as the type, accepting the text that a template yields for numbers and booleans."""
     if type_name == "str" and isinstance(value, str):
         return str(value)
-    if (
-        type_name == "str"
-        and isinstance(value, (int, float))
-        and not isinstance(value, bool)
-    ):
+    if type_name == "str" and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     if (
         type_name == "int"
@@ -95,11 +85,7 @@ def _convert(value: t.Any, type_name: str) -> t.Any:
         return int(value)
     if type_name == "bool" and isinstance(value, bool):
         return value
-    if (
-        type_name == "bool"
-        and isinstance(value, str)
-        and value.lower() in ("true", "false", "yes", "no")
-    ):
+    if type_name == "bool" and isinstance(value, str) and value.lower() in ("true", "false", "yes", "no"):
         return value.lower() in ("true", "yes")
     if type_name == "list" and isinstance(value, (list, tuple)):
         return list(value)
@@ -120,20 +106,13 @@ class Validator:
         """Note one problem."""
         self.problems.append(Problem(path, message))
 
-    def options(
-        self, path: str, value: Mapping[str, t.Any], keys: Iterable[Key]
-    ) -> dict[str, t.Any]:
+    def options(self, path: str, value: Mapping[str, t.Any], keys: Iterable[Key]) -> dict[str, t.Any]:
         """Return the dictionary with every key checked and every default filled in."""
         known = {key.name: key for key in keys}
         for name in value:
             if name not in known:
-                self.problem(
-                    f"{path}.{name}", f"there is no such key; {suggest(str(name), known)}"
-                )
-        return {
-            name: self.value(f"{path}.{name}", value.get(name), key)
-            for name, key in known.items()
-        }
+                self.problem(f"{path}.{name}", f"there is no such key; {suggest(str(name), known)}")
+        return {name: self.value(f"{path}.{name}", value.get(name), key) for name, key in known.items()}
 
     def value(self, path: str, value: t.Any, key: Key) -> t.Any:
         """Return one value checked against its key."""
@@ -150,18 +129,12 @@ class Validator:
             self.problem(path, f"{seen} is not {_TYPE_NAMES[key.type]}; give {_wanted(key)}")
             return key.default
         if key.choices and accepted not in key.choices:
-            self.problem(
-                path, f"{show(accepted)} is no {key.name}; {suggest(str(accepted), key.choices)}"
-            )
+            self.problem(path, f"{show(accepted)} is no {key.name}; {suggest(str(accepted), key.choices)}")
             return key.default
         if key.type == "list":
             return self._members(path, accepted, key)
         if key.type == "dict":
-            return (
-                self.options(path, accepted, key.options)
-                if key.options
-                else self._entries(path, accepted, key)
-            )
+            return self.options(path, accepted, key.options) if key.options else self._entries(path, accepted, key)
         return self._checked(path, accepted, key.check, key.default)
 
     def _checked(self, path: str, value: t.Any, check: Check | None, instead: t.Any) -> t.Any:

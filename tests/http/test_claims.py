@@ -72,7 +72,9 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
 
 
 def test_the_port_of_host_reaches_the_application(visitor: Visitor) -> None:
-    assert visitor.ask("/env", headers={"Host": f"{visitor.domain}:8080"}).json()["HTTP_HOST"] == f"{visitor.domain}:8080"
+    assert (
+        visitor.ask("/env", headers={"Host": f"{visitor.domain}:8080"}).json()["HTTP_HOST"] == f"{visitor.domain}:8080"
+    )
 
 
 def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) -> None:
@@ -261,7 +263,9 @@ def test_static_file_precompressed(visitor: Visitor) -> None:
 def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host: Host) -> None:
     app = _app(visitor)
     media = f"/var/lib/pyhost/{app}/media"
-    host.check_output("runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sfn /etc {media}/link")
+    host.check_output(
+        "runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sfn /etc {media}/link"
+    )
     assert visitor.ask("/media/new").body == b"picture\n"
     assert visitor.ask("/media/link/passwd").status in (403, 404)
 

@@ -31,7 +31,9 @@ def test_every_row_of_the_table_has_its_role_and_every_role_its_row() -> None:
 
 
 def test_the_playbook_runs_every_role() -> None:
-    imported = {task["ansible.builtin.import_role"]["name"] for task in _site() if "ansible.builtin.import_role" in task}
+    imported = {
+        task["ansible.builtin.import_role"]["name"] for task in _site() if "ansible.builtin.import_role" in task
+    }
     assert imported == {f"pyhost.web.{role}" for role in ROLES}
 
 

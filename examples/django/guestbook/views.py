@@ -13,7 +13,9 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         Entry.objects.create(name=request.POST["name"][:80], text=request.POST["text"][:500])
         return redirect(request.path)
-    entries = format_html_join("", "<li><b>{}</b>: {}</li>", ((entry.name, entry.text) for entry in Entry.objects.all()[:50]))
+    entries = format_html_join(
+        "", "<li><b>{}</b>: {}</li>", ((entry.name, entry.text) for entry in Entry.objects.all()[:50])
+    )
     return HttpResponse(
         format_html(
             "<!doctype html><title>Guest book</title><h1>Guest book</h1><form method=post>"

@@ -36,12 +36,21 @@ def test_django_login_and_database(host: Host) -> None:
     token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', form.body)
     assert token
     cookie = SimpleCookie(form.headers["Set-Cookie"])["csrftoken"].value
-    fields = {"csrfmiddlewaretoken": token.group(1).decode(), "username": "admin", "password": "pyhost-test", "next": "/admin/"}
+    fields = {
+        "csrfmiddlewaretoken": token.group(1).decode(),
+        "username": "admin",
+        "password": "pyhost-test",
+        "next": "/admin/",
+    }
     answer = visitor.ask(
         "/admin/login/",
         "POST",
         urllib.parse.urlencode(fields),
-        {"Cookie": f"csrftoken={cookie}", "Content-Type": "application/x-www-form-urlencoded", "Origin": "http://django.example"},
+        {
+            "Cookie": f"csrftoken={cookie}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": "http://django.example",
+        },
     )
     assert (answer.status, answer.headers["Location"]) == (302, "/admin/")
     assert host.file("/var/lib/pyhost/django/db.sqlite3").user == "django"
@@ -83,6 +92,9 @@ def test_every_application_runs_as_its_own_user(host: Host) -> None:
 
 def test_everything_answers_after_a_reboot(host: Host) -> None:
     """What a boot does to a host without a kernel of its own: all stops, /run is empty, enabled units start."""
-    host.check_output("systemctl isolate rescue.target; rm -rf /run/pyhost; systemd-tmpfiles --create; systemctl isolate multi-user.target")
+    host.check_output(
+        "systemctl isolate rescue.target; rm -rf /run/pyhost; systemd-tmpfiles --create;"
+        " systemctl isolate multi-user.target"
+    )
     for domain in ("django.example", "httpbin.example", "hello.example"):
         assert Visitor(address(host), domain).ask("/").status == 200

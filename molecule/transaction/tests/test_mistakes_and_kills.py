@@ -52,7 +52,8 @@ def _visitors(host: Host, *domains: str) -> t.Iterator[list[str]]:
 def _files(host: Host) -> str:
     """Return a fingerprint of all that is in service."""
     return host.check_output(
-        "find /etc/nginx /etc/pyhost /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d -type f -exec sha256sum {} + | sort -k2"
+        "find /etc/nginx /etc/pyhost /etc/systemd/system /etc/sysusers.d /etc/tmpfiles.d"
+        " -type f -exec sha256sum {} + | sort -k2"
     )
 
 

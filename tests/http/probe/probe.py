@@ -115,7 +115,9 @@ def crash(_environ: WSGIEnvironment, _start: Start) -> Body:
 
 def secret(environ: WSGIEnvironment, start: Start) -> Body:
     """Leave a private file to the front end."""
-    start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Redirect", environ["SCRIPT_NAME"] + "/private/bill.txt")])
+    start(
+        "200 OK", [("Content-Type", "text/plain"), ("X-Accel-Redirect", environ["SCRIPT_NAME"] + "/private/bill.txt")]
+    )
     return [b"the application's own body"]
 
 

@@ -41,7 +41,8 @@ def test_the_end_of_long_output() -> None:
 
 
 def test_builds_leave_the_memory_of_the_running_application_alone() -> None:
-    assert [setting for setting in (*_step.BUILD, *_step.check_sandbox(network=False)) if setting.startswith("RemoveIPC")] == []
+    settings = [*_step.BUILD, *_step.check_sandbox(network=False)]
+    assert [setting for setting in settings if setting.startswith("RemoveIPC")] == []
 
 
 MASKED = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _try_app
 
-APP = '''
+APP = """
 import time
 def ok(e, s):
     s("200 OK", [])
@@ -27,7 +27,7 @@ text = "no callable"
 class Inner:
     @staticmethod
     def call(e, s): s("204 No Content", []); return []
-'''
+"""
 
 
 def _try(folder: Path, wsgi: str, **health: object) -> tuple[int, str]:

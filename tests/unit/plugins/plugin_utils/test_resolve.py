@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from ansible_collections.pyhost.web.plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
 from ansible_collections.pyhost.web.plugins.plugin_utils._resolve import Fleet, Host, Invalid, resolve, stable_port
 
