@@ -108,7 +108,9 @@ def processes(path: str, items: t.Any) -> list[Item]:
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
             # The distribution's uWSGI embeds the distribution's Python and no other.
-            "system_python": item["python"] in SYSTEM_PYTHONS,
+            "system_python": (system_python := item["python"] in SYSTEM_PYTHONS),
+            # A server inside the venv is itself part of the release, so it starts again with all of it.
+            "switch_verb": "reload" if system_python else "restart",
         }
 
     completed = _complete(path, items, PROCESS_ITEM, derive)

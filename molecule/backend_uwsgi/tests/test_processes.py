@@ -99,7 +99,7 @@ def test_own_things_are_in_reach(isolated: t.Callable[[str], int]) -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-@pytest.mark.parametrize("verb", ["reload", "restart"])
+@pytest.mark.parametrize("verb", ["reload-or-restart", "restart"])
 def test_no_request_fails_meanwhile(host: Host, app: str, verb: str) -> None:
     output = host.check_output(
         f"(sleep 1; systemctl {verb} pyhost-{app}.service; sleep 2; systemctl {verb} pyhost-{app}.service) & "
