@@ -10,7 +10,9 @@ of its own, so that every absolute `include` leads into the copy, while the rest
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import tempfile
 import typing as t
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._files import Node, wri
 from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
 
 READY = "pyhost: the copy is in place"
+PREFIX = "pyhost-staged-"
 
 # $1 the copy, $2 the real folder, $3 an empty folder, $4 how many scratch folders follow, then those, then the command.
 # A scratch folder keeps its tree of folders: a test that opens its logs or its pid file finds the places for them.
@@ -86,7 +89,7 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
     """
     if not test.folder.is_dir():
         return False
-    with tempfile.TemporaryDirectory(prefix="pyhost-") as work:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as work:
         copy, empty = Path(work, "copy"), Path(work, "empty")
         copy.mkdir()
         empty.mkdir()
@@ -102,6 +105,14 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
             return False
         refuse(test, status, output.removeprefix(READY).strip(), copy)
     return True
+
+
+def sweep() -> None:
+    """Remove the copies that a killed run left; they may hold secrets."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Others may write to this folder too.
+        if path.lstat().st_uid == os.geteuid():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def test_live(host: Host, test: Test) -> None:

@@ -39,7 +39,14 @@ from ansible_collections.pyhost.web.plugins.module_utils._files import (
 )
 from ansible_collections.pyhost.web.plugins.module_utils._host import Host, Systemd, TransactionError, Unit, served_by
 from ansible_collections.pyhost.web.plugins.module_utils._manifest import Journal, Manifest, Store
-from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test, blame, test_live, test_staged
+from ansible_collections.pyhost.web.plugins.module_utils._staged import (
+    Change,
+    Test,
+    blame,
+    sweep,
+    test_live,
+    test_staged,
+)
 
 LOCK_TIMEOUT = 120.0
 # A process that dies right after its start, or is started again and again, shows within this time.
@@ -148,6 +155,7 @@ class Transaction:
         killed = self.store.journals()
         if not self.check:
             self.store.sweep()
+            sweep()
             for part, journal in killed.items():
                 self._heal(part, journal)
         mine = killed.get(self.wish.part)
@@ -495,7 +503,11 @@ class Transaction:
         do("start", sockets)
         do("restart", restart - sockets - served)
         do("reload", reload - served)
-        do("start", {*served, *(unit for unit in units if not states[unit].up)})
+        down = {unit for unit in units if not states[unit].up}
+        # Nor is it started below one, and not every service says that it comes after its socket.
+        opened = {unit for unit in down if unit.endswith(".socket")}
+        do("start", opened)
+        do("start", (down - opened) | served)
         return before
 
     def _do(self, since: float) -> t.Callable[[str, t.Iterable[str]], None]:

@@ -367,7 +367,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
 
 def secrets_of(params: dict[str, t.Any]) -> set[str]:
     """Return what must not be printed: the secret files, and their lines, which a failing service may quote."""
-    contents = [file["content"] for file in params["files"] if file["secret"] and file["content"]]
+    contents = [text for file in params["files"] if file["secret"] and (text := (file["content"] or "").strip())]
     return {*contents, *(line for content in contents for line in content.splitlines() if len(line) >= 8)}
 
 
