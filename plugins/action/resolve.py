@@ -26,13 +26,13 @@ def _plain(value: t.Any) -> t.Any:
     return value
 
 
-def _template(path: str, value: t.Callable[[], t.Any], problems: list[Problem]) -> t.Any:
-    """Return the value, going into dictionaries so that each value that cannot be templated is named."""
+def _templated(path: str, variables: t.Mapping[str, t.Any], key: str, problems: list[Problem]) -> t.Any:
+    """Return one value, going into dictionaries so that each value that cannot be templated is named."""
     try:
-        got = value()
-        if isinstance(got, t.Mapping):
-            return {str(key): _template(f"{path}.{key}", lambda got=got, key=key: got[key], problems) for key in got}
-        return _plain(got)
+        value = variables[key]
+        if isinstance(value, t.Mapping):
+            return {str(name): _templated(f"{path}.{name}", value, name, problems) for name in value}
+        return _plain(value)
     except AnsibleError as error:
         problems.append(Problem(path, f"has no value: {str(error).strip()}"))
         return None
@@ -84,10 +84,7 @@ class ActionModule(ActionBase):
     @staticmethod
     def _host(name: str, variables: t.Mapping[str, t.Any]) -> Host:
         problems: list[Problem] = []
-        ours = {
-            key: _template(key, lambda key=key: variables[key], problems)
-            for key in variables
-            if key.startswith("pyhost_")
-        }
-        address = _template("ansible_host", lambda: variables.get("ansible_host", name), problems)
+        ours = {key: _templated(key, variables, key, problems) for key in variables if key.startswith("pyhost_")}
+        has_address = "ansible_host" in variables
+        address = _templated("ansible_host", variables, "ansible_host", problems) if has_address else name
         return Host(name, ours, problems, address=str(address))

@@ -9,25 +9,26 @@ import importlib
 import json
 import sys
 import traceback
+import typing as t
 from wsgiref.util import setup_testing_defaults
 
 
-def load(wsgi):
+def load(wsgi: str) -> t.Callable[..., t.Iterable[bytes]]:
     """Return the callable, or end with a sentence about what is there instead."""
     module, _colon, names = wsgi.partition(":")
-    found = importlib.import_module(module)
+    found: t.Any = importlib.import_module(module)
     for name in names.split("."):
         if not hasattr(found, name):
             sys.exit(f"{wsgi}: {found!r} has no {name!r}")
         found = getattr(found, name)
     if not callable(found):
         sys.exit(f"{wsgi} is of type {type(found).__name__}, which cannot be called")
-    return found
+    return t.cast("t.Callable[..., t.Iterable[bytes]]", found)
 
 
-def ask(app, health):
+def ask(app: t.Callable[..., t.Iterable[bytes]], health: t.Mapping[str, t.Any]) -> str:
     """Return the status line that the application answers the health request with."""
-    answered = []
+    answered: list[str] = []
     environ = {
         "REQUEST_METHOD": "GET",
         "SCRIPT_NAME": health["mount"],
@@ -42,7 +43,7 @@ def ask(app, health):
     }
     setup_testing_defaults(environ)
 
-    def start_response(status, _headers, exc_info=None):
+    def start_response(status: str, _headers: t.Any, exc_info: t.Any = None) -> t.Callable[[bytes], None]:
         if exc_info:
             traceback.print_exception(*exc_info)
         answered[:] = [status]
@@ -59,7 +60,7 @@ def ask(app, health):
     return answered[0] if answered else "nothing"
 
 
-def main():
+def main() -> None:
     """End with status 0 where the answer is a healthy one."""
     health = json.loads(sys.argv[2])
     status = ask(load(sys.argv[1]), health)

@@ -43,6 +43,7 @@ def _text(value: t.Any) -> str | None:
 def _matching(pattern: re.Pattern[str], right: str) -> Check:
     def check(value: t.Any) -> str | None:
         return None if isinstance(value, str) and pattern.fullmatch(value) else f"should be {right}"
+
     return check
 
 
@@ -83,10 +84,20 @@ _user = _matching(USER, "the name of a user or group")
 
 EACH: dict[str, Check] = {"each": _list}
 FILE: dict[str, Check] = {
-    "path": _path, "template": _text, "content": _text, "link": _text, "follow": _path,
+    "path": _path,
+    "template": _text,
+    "content": _text,
+    "link": _text,
+    "follow": _path,
     "as": _matching(IDENTIFIER, "the name of a variable"),
-    "owner": _user, "group": _user, "mode": _mode, "secret": _bool,
-    "unit": _unit, "verb": _verb, "command": _command, **EACH,
+    "owner": _user,
+    "group": _user,
+    "mode": _mode,
+    "secret": _bool,
+    "unit": _unit,
+    "verb": _verb,
+    "command": _command,
+    **EACH,
 }
 ABSENT: dict[str, Check] = {"path": _path, "unit": _unit, "verb": _verb, **EACH}
 PATH: dict[str, Check] = {"path": _path, **EACH}
@@ -154,17 +165,21 @@ class _Renderer:
             if "content" in file:
                 file["content"] = file["content"].replace(TOKEN, generation)
         options["generation"] = generation
-        return Rendered(options, [
-            f"{problem} (and {self.repeated[problem]} more)" if problem in self.repeated else problem
-            for problem in self.problems
-        ])
+        return Rendered(
+            options,
+            [
+                f"{problem} (and {self.repeated[problem]} more)" if problem in self.repeated else problem
+                for problem in self.problems
+            ],
+        )
 
     def _problem(self, where: str, what: str, *value: t.Any) -> None:
         shown = f"{json.dumps(value[0], default=str)[:80]} " if value else ""
         self.problems.append(f"{where}: {shown}{what}")
 
-    def _expand(self, option: str, key: str, checks: dict[str, Check]) -> t.Iterator[
-            tuple[str, dict[str, t.Any], str, t.Any]]:
+    def _expand(
+        self, option: str, key: str, checks: dict[str, Check]
+    ) -> t.Iterator[tuple[str, dict[str, t.Any], str, t.Any]]:
         """Yield each entry of an option, once for each item of its `each`: where, entry, label of the item, item."""
         entries = self.options.get(option)
         if entries is None:
@@ -192,8 +207,9 @@ class _Renderer:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self._problem(f"{where}.{name}", f"is no key here{hint} ({', '.join(sorted(checks))})")
 
-    def _each(self, where: str, entry: dict[str, t.Any], checks: dict[str, Check]) -> t.Iterator[
-            tuple[str, dict[str, t.Any], str, t.Any]]:
+    def _each(
+        self, where: str, entry: dict[str, t.Any], checks: dict[str, Check]
+    ) -> t.Iterator[tuple[str, dict[str, t.Any], str, t.Any]]:
         given = {name: value for name, value in entry.items() if name in checks}
         items = given.pop("each", [None])
         if not isinstance(items, list):
@@ -304,6 +320,9 @@ def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
 
 def _line(name: str, error: Exception) -> str:
     """Return the template and its line where an expression failed."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name in ("top-level template code",)
-              or frame.name.startswith("block ") or frame.name == "template"]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.name in ("top-level template code",) or frame.name.startswith("block ") or frame.name == "template"
+    ]
     return f"{PurePosixPath(frames[-1].filename).name} line {frames[-1].lineno}" if frames else name

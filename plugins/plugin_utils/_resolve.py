@@ -95,8 +95,8 @@ class _Resolver:
         self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
 
     def run(self) -> dict[str, Model]:
-        for host in self.fleet.hosts.values():
-            self._read(host)
+        for described in self.fleet.hosts.values():
+            self._read(described)
         self._raise()
         frontends = self._placed(self.fleet.frontends)
         backends = self._placed(self.fleet.backends)
@@ -446,13 +446,13 @@ class _Resolver:
         for domain, names in mounted.items():
             groups.setdefault(tuple(names), []).append(domain)
         sites = []
-        for names, domains in groups.items():
+        for together, domains in groups.items():
             named = [domain for domain in domains if domain]
             sites.append(
                 {
                     "domains": named,
                     "default": "" in domains,
-                    "mounts": [self._mount(host, front_end, name, where[name]) for name in names],
+                    "mounts": [self._mount(host, front_end, name, where[name]) for name in together],
                 }
             )
         return sites

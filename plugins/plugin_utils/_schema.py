@@ -502,7 +502,7 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_hosts",
         "str",
-        "Host pattern of the play; hosts outside it have no part in the model.",
+        "Host pattern of the play, given with -e; hosts outside it have no part in the model.",
         default="all",
         example="web",
         check=_line,

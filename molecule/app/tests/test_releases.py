@@ -173,7 +173,8 @@ def test_git_follows_the_branch_and_rebuilds_only_then(host: Host) -> None:
 
 
 def test_uv_where_it_is_asked_for(host: Host) -> None:
-    converge(host, apps=[{"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "wsgiref.simple_server:demo_app"}], installer="uv")
+    app = {"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "wsgiref.simple_server:demo_app"}
+    converge(host, apps=[app], installer="uv")
     assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
 
 

@@ -125,7 +125,7 @@ def test_memory_limit_is_the_applications(host: Host) -> None:
 
 
 def test_everything_is_back_after_a_reboot(host: Host) -> None:
-    """What a boot does, without a kernel to boot: nothing runs, /run is empty, then the targets pull in what is enabled."""
+    """What a boot does: nothing runs, /run is empty, then the targets pull in what is enabled."""
     host.check_output("systemctl stop 'pyhost-*.service' 'pyhost-*.socket' && rm -rf /run/pyhost")
     host.check_output("systemd-tmpfiles --create && systemctl start sockets.target multi-user.target")
     for app in APPS:

@@ -91,7 +91,7 @@ def test_every_application_runs_as_its_own_user(host: Host) -> None:
 
 
 def test_everything_answers_after_a_reboot(host: Host) -> None:
-    """What a boot does, without a kernel to boot: nothing runs, /run is empty, then the targets pull in what is enabled."""
+    """What a boot does: nothing runs, /run is empty, then the targets pull in what is enabled."""
     host.check_output("systemctl stop nginx 'pyhost-*.service' 'pyhost-*.socket' && rm -rf /run/pyhost")
     host.check_output("systemd-tmpfiles --create && systemctl start sockets.target multi-user.target")
     for domain in ("django.example", "httpbin.example", "hello.example"):
