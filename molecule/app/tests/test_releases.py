@@ -30,7 +30,7 @@ COMMIT = "git -C /opt/work -c user.name=t -c user.email=t@example.org commit --q
 
 def _releases(host: Host) -> str:
     """Return every release and link, with what they are."""
-    return host.check_output("find /srv/pyhost -maxdepth 3 -printf '%%p %%l %%i\\n' | sort", "")
+    return host.check_output("find /srv/pyhost -maxdepth 3 -printf '%p %l %i\\n' | sort")
 
 
 def _next(host: Host, app: str = "probe") -> str:
