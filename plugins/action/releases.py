@@ -16,7 +16,6 @@ from ..plugin_utils._folder import FolderError, digest, file_digest, pack
 MODULE = "pyhost.web.releases"
 
 
-
 class ActionModule(ActionBase):
     """Runs the module once where nothing has to be sent, else twice."""
 

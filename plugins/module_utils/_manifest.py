@@ -100,7 +100,7 @@ class Journal(Record):
     @property
     def paths(self) -> list[Path]:
         """Paths that change."""
-        return [Path(path) for path, _ in self.swaps]
+        return [Path(path) for path, _content in self.swaps]
 
 
 class Store:

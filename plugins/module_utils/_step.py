@@ -19,6 +19,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 UNITS = "pyhost-build-"
 BUS = "/run/dbus/system_bus_socket"
 
+
 # RemoveIPC= would also take away what the same user's running application shares between its processes.
 def _keeping_ipc(settings: Iterable[str]) -> list[str]:
     return [setting for setting in settings if not setting.startswith("RemoveIPC=")]

@@ -404,7 +404,7 @@ class Transaction:
             (entry["unit"], entry["verb"])
             for known in (files, mine.files) for path, entry in known.items() if path in changed and entry["unit"]
         }
-        return {unit: "restart" if (unit, "restart") in needs else "reload" for unit, _ in sorted(needs)}
+        return {unit: "restart" if (unit, "restart") in needs else "reload" for unit, _verb in sorted(needs)}
 
     # Step 3: test
 

@@ -19,10 +19,10 @@ def load(wsgi: str) -> t.Callable[..., t.Iterable[bytes]]:
     found: t.Any = importlib.import_module(module)
     for name in names.split("."):
         if not hasattr(found, name):
-            sys.exit(f"{wsgi}: {found!r} has no {name!r}")
+            raise SystemExit(f"{wsgi}: {found!r} has no {name!r}")
         found = getattr(found, name)
     if not callable(found):
-        sys.exit(f"{wsgi} is of type {type(found).__name__}, which cannot be called")
+        raise SystemExit(f"{wsgi} is of type {type(found).__name__}, which cannot be called")
     return t.cast("t.Callable[..., t.Iterable[bytes]]", found)
 
 
@@ -64,13 +64,13 @@ def main() -> None:
     """End with status 0 where the answer is a healthy one."""
     health = json.loads(sys.argv[2])
     status = ask(load(sys.argv[1]), health)
-    code = status.split(" ")[0]
+    code = status.partition(" ")[0]
     if health["status"] is None:
         if not code.isdigit() or int(code) >= 500:
-            sys.exit(f"health: GET {health['path']} answers {status!r}; it must be below 500")
+            raise SystemExit(f"health: GET {health['path']} answers {status!r}; it must be below 500")
     elif code not in map(str, health["status"]):
         wanted = ", ".join(map(str, health["status"]))
-        sys.exit(f"health: GET {health['path']} answers {status!r}, which is none of health.status ({wanted})")
+        raise SystemExit(f"health: GET {health['path']} answers {status!r}, which is none of health.status ({wanted})")
 
 
 if __name__ == "__main__":

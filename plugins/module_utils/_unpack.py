@@ -125,4 +125,4 @@ if __name__ == "__main__":
     try:
         unpack(Path(sys.argv[1]), Path(sys.argv[2]), "--strip" in sys.argv[3:])
     except (Refused, OSError, tarfile.TarError, zipfile.BadZipFile) as problem:
-        sys.exit(f"the archive was not unpacked: {problem}")
+        raise SystemExit(f"the archive was not unpacked: {problem}") from None

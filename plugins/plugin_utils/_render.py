@@ -154,10 +154,16 @@ class _Renderer:
             for where, entry, label, item in self._expand("files", "path", FILE)
             if (finished := self._finish(where, entry, label, item)) is not None
         ]
-        options["absent"] = [self._reduce(entry, ABSENT) for _, entry, _, _ in self._expand("absent", "path", ABSENT)]
-        options["units"] = [{"name": entry["name"]} for _, entry, _, _ in self._expand("units", "name", UNITS)]
-        options["keep"] = [entry["path"] for _, entry, _, _ in self._expand("keep", "path", PATH)]
-        options["keep_units"] = [entry["name"] for _, entry, _, _ in self._expand("keep_units", "name", UNITS)]
+        options["absent"] = [
+            self._reduce(entry, ABSENT) for _where, entry, _label, _item in self._expand("absent", "path", ABSENT)
+        ]
+        options["units"] = [
+            {"name": entry["name"]} for _where, entry, _label, _item in self._expand("units", "name", UNITS)
+        ]
+        options["keep"] = [entry["path"] for _where, entry, _label, _item in self._expand("keep", "path", PATH)]
+        options["keep_units"] = [
+            entry["name"] for _where, entry, _label, _item in self._expand("keep_units", "name", UNITS)
+        ]
         self._refuse_twins([*options["files"], *options["absent"]])
 
         generation = hashlib.sha256(json.dumps(options["files"], sort_keys=True).encode()).hexdigest()
