@@ -26,13 +26,14 @@ def _plain(value: t.Any) -> t.Any:
     return value
 
 
-def _templated(path: str, variables: t.Mapping[str, t.Any], key: str, problems: list[Problem]) -> t.Any:
-    """Return one value, going into dictionaries so that each value that cannot be templated is named."""
+def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -> t.Any:
+    """Return a variable's value; each part of it is templated by itself, so that one without a value is named."""
+    if isinstance(raw, t.Mapping):
+        return {str(key): _templated(f"{path}.{key}", value, templar, problems) for key, value in raw.items()}
+    if is_sequence(raw):
+        return [_templated(f"{path}[{index}]", value, templar, problems) for index, value in enumerate(raw)]
     try:
-        value = variables[key]
-        if isinstance(value, t.Mapping):
-            return {str(name): _templated(f"{path}.{name}", value, name, problems) for name in value}
-        return _plain(value)
+        return _plain(templar.template(raw))
     except AnsibleError as error:
         problems.append(Problem(path, f"has no value: {str(error).strip()}"))
         return None
@@ -73,7 +74,7 @@ class ActionModule(ActionBase):
             return [host.name for host in inventory.get_hosts(pattern=pattern)]
 
         everywhere = task_vars.get("pyhost_hosts") or "all"
-        hosts = {name: self._host(name, hostvars[name]) for name in match(everywhere)}
+        hosts = {name: self._host(name, hostvars.raw_get(name)) for name in match(everywhere)}
         return Fleet(
             hosts=hosts,
             frontends=groups.get("pyhost_frontends"),
@@ -81,10 +82,13 @@ class ActionModule(ActionBase):
             match=match,
         )
 
-    @staticmethod
-    def _host(name: str, variables: t.Mapping[str, t.Any]) -> Host:
+    def _host(self, name: str, variables: t.Mapping[str, t.Any]) -> Host:
+        templar = self._templar.copy_with_new_env(available_variables=variables)
         problems: list[Problem] = []
-        ours = {key: _templated(key, variables, key, problems) for key in variables if key.startswith("pyhost_")}
-        has_address = "ansible_host" in variables
-        address = _templated("ansible_host", variables, "ansible_host", problems) if has_address else name
+        ours = {
+            key: _templated(key, value, templar, problems)
+            for key, value in variables.items()
+            if key.startswith("pyhost_")
+        }
+        address = _templated("ansible_host", variables.get("ansible_host", name), templar, problems)
         return Host(name, ours, problems, address=str(address))

@@ -121,12 +121,15 @@ class _Resolver:
     # ---- reading and checking the descriptions
 
     def _raise(self) -> None:
-        if self.validator.problems:
-            # The same variable is seen by many hosts: its problem is told once.
-            raise Invalid(list(dict.fromkeys(self.validator.problems)))
+        without_value = [problem for host in self.fleet.hosts.values() for problem in host.problems]
+        paths = tuple(f"{problem.path}{separator}" for problem in without_value for separator in (".", "[", ":"))
+        found = [problem for problem in self.validator.problems if not f"{problem.path}:".startswith(paths)]
+        # The same variable is seen by many hosts: its problem is told once.
+        told = list(dict.fromkeys([*without_value, *found]))
+        if told:
+            raise Invalid(told)
 
     def _read(self, host: Host) -> None:
-        self.validator.problems.extend(host.problems)
         known = {key.name: key for key in HOST}
         given: dict[str, t.Any] = {}
         for variable, value in host.variables.items():
