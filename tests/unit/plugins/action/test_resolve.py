@@ -8,7 +8,6 @@ from pathlib import Path
 
 import yaml
 
-
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
