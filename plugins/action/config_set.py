@@ -36,6 +36,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         folders = map(Path, self._task.get_search_path())
         search_path = [str(path) for folder in folders for path in (folder / "templates", folder)]
+        # What several roles print alike.
+        search_path.append(str(Path(__file__).parents[2] / "templates"))
         rendered = render(_plain(self._task.args), search_path)
         if rendered.problems:
             raise AnsibleActionFail("\n".join(rendered.problems))

@@ -50,9 +50,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the model of every host below ``hosts``, or fail with every problem at once."""
         result = super().run(tmp, task_vars)
-        self.validate_argument_spec({})
+        _result, arguments = self.validate_argument_spec({"preset": {"type": "dict", "default": {}}})
         try:
-            models = resolve(self._fleet(task_vars or {}))
+            models = resolve(self._fleet(task_vars or {}, _plain(arguments["preset"])))
         except Invalid as error:
             raise AnsibleActionFail(
                 f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"
@@ -61,7 +61,7 @@ class ActionModule(ActionBase):
         # The model holds the applications' secrets: it is registered whole, but never printed.
         return {**result, "changed": False, "hosts": models, "_ansible_no_log": True}
 
-    def _fleet(self, task_vars: dict[str, t.Any]) -> Fleet:
+    def _fleet(self, task_vars: dict[str, t.Any], preset: dict[str, t.Any]) -> Fleet:
         groups: dict[str, list[str]] = task_vars["groups"]
         hostvars = task_vars["hostvars"]
         inventory = InventoryManager(loader=self._loader, parse=False)
@@ -80,6 +80,7 @@ class ActionModule(ActionBase):
             frontends=groups.get("pyhost_frontends"),
             backends=groups.get("pyhost_backends"),
             match=match,
+            preset=preset,
         )
 
     def _host(self, name: str, variables: t.Mapping[str, t.Any]) -> Host:

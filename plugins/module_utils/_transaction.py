@@ -222,8 +222,11 @@ class Transaction:
         for part, theirs in manifests.items():
             common = [name for name in (*(entry.path for entry in wish.entries), *wish.units)
                       if name in theirs.files or name in theirs.units]
+            # A unit moves with all that belongs to it; what it has no use for any more goes in the same transaction.
+            left = [name for name, known in theirs.files.items()
+                    if known["unit"] in common and known["unit"] in theirs.units and name not in common]
             if common:
-                taken[part] = common
+                taken[part] = [*common, *left]
 
         changes: list[Change] = []
         originals: dict[str, Node] = {}
@@ -252,10 +255,11 @@ class Transaction:
                 "unit": entry.unit, "verb": entry.verb, "secret": entry.secret, "original": original,
                 "absent": after is None,
             }
+        kept_units = [unit for unit in mine.units if unit in wish.keep_units and unit not in wish.units]
         for path_text, known in mine.files.items():
             if path_text in files:
                 continue
-            if path_text in wish.keep:
+            if path_text in wish.keep or known["unit"] in kept_units:
                 files[path_text] = known
             elif not any(path_text in theirs.files for theirs in manifests.values()):
                 before = look(Path(path_text))
@@ -263,8 +267,21 @@ class Transaction:
                 if before != after:
                     changes.append(Change(Path(path_text), before, after, known["secret"]))
 
+        for part, names in taken.items():
+            for path_text in names:
+                known = manifests[part].files.get(path_text)
+                if known and path_text not in files:
+                    before = look(Path(path_text))
+                    after = self.store.original(part, path_text) if known["original"] else None
+                    if before != after:
+                        changes.append(Change(Path(path_text), before, after, known["secret"]))
+
         changed = {str(change.path) for change in changes}
         loaded, ran = self._digests(wanted)
+        # A unit that is taken over as it is has loaded what it needs.
+        had = dict(mine.loaded)
+        for part, names in taken.items():
+            had |= {unit: digests for unit, digests in manifests[part].loaded.items() if unit in names}
         commands = [
             list(command) for command in dict.fromkeys(entry.command for entry in wish.entries if entry.command)
             if mine.ran.get(shlex.join(command)) != ran[shlex.join(command)]
@@ -274,9 +291,8 @@ class Transaction:
         held = {unit for theirs in manifests.values() for unit in theirs.units}
         # What moves to another part is that part's to put in service.
         moving = wish.keep_units | held | {mine.files[name]["unit"] for name in wish.keep if name in mine.files}
-        touched = {unit: verb for unit, verb in self._touched(mine, loaded, files, changed).items()
+        touched = {unit: verb for unit, verb in self._touched(mine, had, loaded, files, changed).items()
                    if unit in wish.units or unit not in moving}
-        kept_units = [unit for unit in mine.units if unit in wish.keep_units and unit not in wish.units]
         dropped = [unit for unit in mine.units
                    if unit not in wish.units and unit not in wish.keep_units and unit not in held]
         states = self.systemd.show({*wish.units, *touched, *dropped})
@@ -392,13 +408,13 @@ class Transaction:
                 ran[name] = digest
         return loaded, ran
 
-    def _touched(self, mine: Manifest, loaded: dict[str, dict[str, str]], files: dict[str, dict[str, t.Any]],
-                 changed: set[str]) -> dict[str, str]:
+    def _touched(self, mine: Manifest, had: dict[str, dict[str, str]], loaded: dict[str, dict[str, str]],
+                 files: dict[str, dict[str, t.Any]], changed: set[str]) -> dict[str, str]:
         """Return each unit that has not got what is wanted, and what it needs for that."""
         needs = {
             (unit, verb)
-            for unit in {*loaded, *mine.loaded} for verb in ("restart", "reload")
-            if loaded.get(unit, {}).get(verb) != mine.loaded.get(unit, {}).get(verb)
+            for unit in {*loaded, *had} for verb in ("restart", "reload")
+            if loaded.get(unit, {}).get(verb) != had.get(unit, {}).get(verb)
         }
         needs |= {
             (entry["unit"], entry["verb"])
@@ -655,6 +671,8 @@ class Transaction:
 
     def _finish(self, part: str, journal: Journal) -> None:
         """Clear up after a transaction that was committed."""
+        for path in journal.paths:
+            old(path).unlink(missing_ok=True)
         for other, names in journal.taken.items():
             theirs = self.store.manifest(other)
             for name in names:
@@ -662,9 +680,8 @@ class Transaction:
                 theirs.loaded.pop(unit, None)
             theirs.units = [unit for unit in theirs.units if unit not in names]
             theirs.save(self.store.manifest_path(other))
+            remove_folders(map(Path, theirs.folders))
             self.store.prune(other)
-        for path in journal.paths:
-            old(path).unlink(missing_ok=True)
         remove_folders(map(Path, self.store.manifest(part).folders))
         self._close(part)
 

@@ -25,7 +25,8 @@ description:
     the top of the file), and nothing else; an undefined variable is an error.
   - A path and a unit have one owner. Where they move from one part to another in one play, the part that has them
     names them in O(keep) and O(keep_units), and the part that gets them sets O(take). In either order of the two tasks
-    they are never removed in between.
+    they are never removed in between. A unit takes its files along; those that the new part does not want are removed
+    by that transaction, so they are back if it fails.
   - An error in a file is told with the application that it belongs to, where a line above it says
     C(# application NAME).
 options:
@@ -49,7 +50,7 @@ options:
         type: path
         required: true
       template:
-        description: Template in the C(templates) folder of the role.
+        description: Template in the C(templates) folder of the role, or of this collection for all its roles.
         type: str
       content:
         description: The content itself.
@@ -124,7 +125,8 @@ options:
     elements: raw
     default: []
   keep_units:
-    description: Like O(keep), for units; a name, or a dictionary with C(name) and C(each).
+    description: Like O(keep), for units and the files that belong to them; a name, or a dictionary with C(name) and
+      C(each).
     type: list
     elements: raw
     default: []

@@ -17,6 +17,11 @@ description:
     C(--limit).
   - Fails with every problem of the whole inventory at once, each with the path of the value, what it is and what
     would be right.
+options:
+  preset:
+    description: Keys that lie under every host's C(pyhost_app_defaults), such as C(backend).
+    type: dict
+    default: {}
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(site)) and register the result.
   - The result holds the applications' secrets. It is registered whole, but not printed.

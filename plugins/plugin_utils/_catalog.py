@@ -23,13 +23,18 @@ SYSTEM_PYTHONS = ("python3", "/usr/bin/python3")
 class BackEnd:
     """A server that runs applications.
 
-    ``serves`` is in the order of preference; ``requirements`` go into the venv of an application whose interpreter is
-    not the distribution's.
+    ``serves`` is in the order of preference; ``requirements`` go into the venv. Where the server is ``packaged``, the
+    distribution's own interpreter has it from there, and only the venvs of other interpreters need them.
     """
 
     name: str
     serves: tuple[str, ...]
     requirements: tuple[str, ...] = ()
+    packaged: bool = False
+
+    def server_requirements(self, python: str) -> list[str]:
+        """Return what the venv of that interpreter needs for this server."""
+        return [] if self.packaged and python in SYSTEM_PYTHONS else list(self.requirements)
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
@@ -37,7 +42,11 @@ FRONT_ENDS: dict[str, FrontEnd] = {
 }
 
 BACK_ENDS: dict[str, BackEnd] = {
-    row.name: row for row in (BackEnd("uwsgi", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",)),)
+    row.name: row
+    for row in (
+        BackEnd("uwsgi", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",), packaged=True),
+        BackEnd("flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",)),
+    )
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ..module_utils._sandbox import service
 from ._catalog import SYSTEM_PYTHONS
-from ._schema import PROCESS_ITEM, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
+from ._schema import ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator
 
 Item = dict[str, t.Any]
@@ -89,7 +89,7 @@ def releases(path: str, items: t.Any) -> list[Item]:
 
 
 def processes(path: str, items: t.Any) -> list[Item]:
-    """Return the items of ``backend_x_apps`` complete; raise BadItems naming every problem below ``path``."""
+    """Return the items of ``backend_x_apps``, which ``path`` names, complete; raise BadItems with every problem."""
 
     def derive(item: Item) -> Item:
         base = f"{item['release']}/current" if item["release"] else None
@@ -113,7 +113,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "switch_verb": "reload" if system_python else "restart",
         }
 
-    completed = _complete(path, items, PROCESS_ITEM, derive)
+    completed = _complete(path, items, ITEMS[path], derive)
     problems = [
         Problem(f"{path}[{index}]", "give release, or both code and venv")
         for index, item in enumerate(completed)

@@ -15,7 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ._catalog import BACK_ENDS, SYSTEM_PYTHONS, protocols
+from ._catalog import BACK_ENDS, protocols
 from ._items import ROOT, RUN, STATE
 from ._schema import APP, HOST, NAME, check_user
 from ._validate import Problem, Validator, suggest
@@ -39,12 +39,16 @@ class Host:
 
 @dataclass
 class Fleet:
-    """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher."""
+    """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher.
+
+    ``preset`` lies under every host's ``pyhost_app_defaults``.
+    """
 
     hosts: dict[str, Host]
     frontends: list[str] | None
     backends: list[str] | None
     match: Callable[[str], list[str]]
+    preset: Mapping[str, t.Any] = field(default_factory=dict)
 
 
 class Invalid(ValueError):
@@ -84,6 +88,15 @@ def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, 
     return merged
 
 
+def _lay_over(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Lay a description over the defaults; who chose another back end did not mean the defaults' protocol."""
+    merged = _merge(below, above)
+    chosen = BACK_ENDS.get(str(above.get("backend")))
+    if chosen and "protocol" not in above and merged.get("protocol") not in chosen.serves:
+        merged.pop("protocol", None)
+    return merged
+
+
 class _Resolver:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -93,6 +106,8 @@ class _Resolver:
         self.views: dict[str, dict[str, _View]] = {}
         # What many hosts see alike is checked once.
         self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
+        # The front ends that publish an application, by its name and back-end host
+        self.publishers: dict[tuple[str, str], set[str]] = {}
 
     def run(self) -> dict[str, Model]:
         for described in self.fleet.hosts.values():
@@ -109,6 +124,10 @@ class _Resolver:
             ]
             for host in frontends
         }
+        for frontend, apps in published.items():
+            for name, on in apps:
+                for host in on:
+                    self.publishers.setdefault((name, host), set()).add(self.settings[frontend]["pyhost_frontend"])
         self._check_views(runs_on, published)
         for host in backends:
             self._check_users(host, [name for name, on in runs_on.items() if host in on])
@@ -151,7 +170,7 @@ class _Resolver:
         trial = Validator()
         trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
         self.validator.problems.extend(trial.problems)
-        return {} if trial.problems else given
+        return self.fleet.preset if trial.problems else _lay_over(self.fleet.preset, given)
 
     def _read_apps(self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]) -> None:
         if not isinstance(apps, Mapping):
@@ -184,7 +203,7 @@ class _Resolver:
             check.problem(path, "is not a dictionary; write the keys of the application below its name")
             return None
         absent = raw.get("state") == "absent"
-        given = _merge(defaults, raw)
+        given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP)
         app["name"] = name
         if app["user"] is None and len(check.problems) == before:
@@ -320,6 +339,17 @@ class _Resolver:
                     " secrets; give each its own user",
                 )
 
+    def _protocol(self, name: str, host: str) -> str:
+        """Return what an application on a host speaks: its own word, or the first that all its front ends know."""
+        app = self.views[name][host].app
+        front_ends = self.publishers.get((name, host), set())
+        common = [
+            protocol
+            for protocol in BACK_ENDS[app["backend"]].serves
+            if all(protocol in protocols(front_end, app["backend"]) for front_end in front_ends)
+        ]
+        return str(app["protocol"] or next(iter(common), ""))
+
     # ---- TCP between hosts
 
     def _tcp(self, published: dict[str, list[tuple[str, list[str]]]]) -> dict[tuple[str, str], list[str]]:
@@ -412,9 +442,7 @@ class _Resolver:
             "source": _given(app["source"]),
             "first": first,
             "requirements": app["requirements"],
-            "server_requirements": []
-            if app["python"] in SYSTEM_PYTHONS
-            else list(BACK_ENDS[app["backend"]].requirements),
+            "server_requirements": BACK_ENDS[app["backend"]].server_requirements(app["python"]),
             "static": {**app["static"], **app["private"]},
             "published": sorted(path for path in published if path.startswith(shared)),
         }
@@ -431,6 +459,7 @@ class _Resolver:
         return {
             "name": app["name"],
             **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "network", "limits")},
+            "protocol": self._protocol(app["name"], host),
             "release": f"{ROOT}/{app['name']}",
             "listen": [f"{RUN}/{app['name']}.sock"] * local + ([self._endpoint(app, host)] if remote else []),
             "allow": remote,
@@ -465,7 +494,7 @@ class _Resolver:
         return {
             "app": name,
             "path": app["path"],
-            "protocol": app["protocol"] or next(iter(protocols(front_end, app["backend"])), ""),
+            "protocol": self._protocol(name, on[0]),
             "endpoints": [f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on],
             **{
                 key: {url: _published_path(name, path) for url, path in app[key].items()}

@@ -604,7 +604,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     Key("keep", "int", "Releases kept for a way back.", default=5, example=5, check=_at_least(1, 1000)),
 )
 
-# An item of backend_x_apps: a process behind its endpoint.
+# An item of backend_x_apps: a process behind its endpoint, whose protocol the back end adds.
 PROCESS_ITEM: tuple[Key, ...] = (
     NAME,
     _like("user"),
@@ -732,6 +732,46 @@ def _items(name: str, description: str, options: tuple[Key, ...], example: t.Any
     return Key(name, "list", description, default=[], elements="dict", options=options, example=example)
 
 
+def _back_end(name: str, title: str) -> Role:
+    """Return the role of a back end that runs each application as a process behind its endpoint."""
+    row = BACK_ENDS[name]
+    protocol = _like(
+        "protocol",
+        description="Protocol of the endpoints.",
+        default=row.serves[0],
+        choices=row.serves,
+        example=row.serves[-1],
+    )
+    return Role(
+        f"Run Python applications on {title}",
+        "One sandboxed service behind a systemd socket for each application, all of them in one transaction.",
+        (
+            _items(
+                f"backend_{name}_apps",
+                f"Applications that {title} runs.",
+                (*PROCESS_ITEM, protocol),
+                [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
+            ),
+            Key(
+                f"backend_{name}_elsewhere",
+                "list",
+                "Names of applications that other back ends of this host may be running; theirs is not removed.",
+                default=[],
+                elements="str",
+                example=["blog"],
+                check=_name,
+            ),
+            Key(
+                f"backend_{name}_web_group",
+                "str",
+                "Group that may connect to the applications' unix sockets: the front end's.",
+                default=WEB_GROUP,
+                example="www-data",
+            ),
+        ),
+    )
+
+
 ROLES: dict[str, Role] = {
     "app": Role(
         "Build the releases of Python applications",
@@ -786,25 +826,8 @@ ROLES: dict[str, Role] = {
             ),
         ),
     ),
-    "backend_uwsgi": Role(
-        "Run Python applications on uWSGI",
-        "One sandboxed service behind a systemd socket for each application, all of them in one transaction.",
-        (
-            _items(
-                "backend_uwsgi_apps",
-                "Applications that uWSGI runs.",
-                PROCESS_ITEM,
-                [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
-            ),
-            Key(
-                "backend_uwsgi_web_group",
-                "str",
-                "Group that may connect to the applications' unix sockets: the front end's.",
-                default=WEB_GROUP,
-                example="www-data",
-            ),
-        ),
-    ),
+    "backend_uwsgi": _back_end("uwsgi", "uWSGI"),
+    "backend_flup": _back_end("flup", "flup"),
     "frontend_nginx": Role(
         "Publish Python applications with nginx",
         "All sites in one transaction, tested before it goes into service and taken back if nginx does not serve it.",
@@ -860,4 +883,9 @@ ROLES: dict[str, Role] = {
             ),
         ),
     ),
+}
+
+# The roles' lists of items, by the name of the variable.
+ITEMS: dict[str, tuple[Key, ...]] = {
+    key.name: key.options for role in ROLES.values() for key in role.variables if key.elements == "dict"
 }

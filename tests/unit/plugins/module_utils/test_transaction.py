@@ -300,6 +300,40 @@ def test_a_unit_moves_to_another_part_without_a_stop(host: t.Any, order: str) ->
     in_order(host)
 
 
+OWN = "etc/pyhost/uwsgi/shop.ini"
+LISTENER = "pyhost-shop.socket"
+
+
+@pytest.mark.parametrize("order", ["giver first", "taker first"])
+def test_a_unit_takes_its_files_along(host: t.Any, order: str) -> None:
+    ini = {OWN: {"content": "ini\n", "unit": SHOP, "verb": "restart"}}
+    host.apply(host.wish({**MOVING, **unit(LISTENER), **ini}, (LISTENER, SHOP), "one"))
+    gives = host.wish({}, (), "one", keep_units=frozenset({SHOP, LISTENER}))
+    takes = host.wish({**MOVING, **unit(LISTENER), **unit(SHOP, "other\n")}, (LISTENER, SHOP), "two", take=True)
+    if order == "giver first":
+        host.apply(gives)
+        # Until somebody takes it, it can start again.
+        assert host.tree()[OWN] == (0o644, "ini\n")
+    host.apply(takes)
+    # The socket is the same as before, so nobody's connection is refused.
+    assert host.calls == ["systemctl daemon-reload", f"systemctl restart {SHOP}"]
+    assert "etc/pyhost/uwsgi" not in {str(Path(name).parent) for name in host.tree()}
+    assert not (host.root / OWN).parent.exists()
+    for wanted in (gives, takes):
+        assert not host.apply(wanted).changed
+    in_order(host)
+
+
+def test_a_unit_that_does_not_come_up_elsewhere_stays_where_it_was(host: t.Any) -> None:
+    ini = {OWN: {"content": "ini\n", "unit": SHOP, "verb": "restart"}}
+    host.apply(host.wish({**MOVING, **ini}, (SHOP,), "one"))
+    before = host.tree()
+    host.apply(host.wish({}, (), "one", keep_units=frozenset({SHOP})))
+    host.refuse(host.wish({**MOVING, **unit(SHOP, "DIES\n")}, (SHOP,), "two", take=True))
+    assert host.tree() == before
+    in_order(host)
+
+
 # Links that follow
 
 
