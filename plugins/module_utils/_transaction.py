@@ -616,8 +616,10 @@ class Transaction:
         theirs = {unit for unit, was in journal.brought.items() if was["up"]}
         try:
             since = self.host.now()
+            # Those of another part may be down because of what this one tried.
+            enabled = {unit for unit in theirs if journal.brought[unit]["enabled"]}
             self._settle(
-                mine.units,
+                {*mine.units, *enabled},
                 {unit: verb for unit, verb in journal.touched.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths, since)

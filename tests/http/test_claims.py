@@ -1,6 +1,6 @@
 """What a visitor may expect of an application behind any front end and any back end.
 
-The scenario publishes tests/http/probe twice: at the root of probe.example and at /sub of sub.example.
+A scenario publishes tests/http/probe at least once at the root of a domain and once below a mount point; see `probes`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import time
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.http.visitor import Visitor, address, probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 
 MEGABYTE = 1024 * 1024
 
 
-@pytest.fixture(params=[("probe.example", ""), ("sub.example", "/sub")], ids=["root", "sub"])
+@pytest.fixture(params=probes(), ids=str)
 def visitor(request: pytest.FixtureRequest, host: Host) -> Visitor:
-    """A visitor of the probe, at the root of a domain and below a mount point."""
-    domain, mount = request.param
-    return Visitor(address(host), domain, mount)
+    """A visitor of each probe, at the root of a domain or below a mount point."""
+    app, slash, path = request.param.partition("/")
+    return Visitor(address(host), f"{app}.example", slash + path)
 
 
 def _app(visitor: Visitor) -> str:
-    return "probe-sub" if visitor.mount else "probe"
+    return visitor.domain.removesuffix(".example")
 
 
 def _requests(host: Host, visitor: Visitor) -> list[str]:

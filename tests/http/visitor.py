@@ -20,6 +20,11 @@ def scenario_hosts() -> list[str]:
     return [f"docker://{name}" for name in inventory["all"]["hosts"]]
 
 
+def probes() -> list[str]:
+    """Return the scenario's probes: the name of each, which is its domain below .example too, and its mount point."""
+    return os.environ.get("PYHOST_PROBES", "probe probe-sub/sub").split()
+
+
 def address(host: Host) -> str:
     """Return the address at which the controller reaches a container."""
     return str(host.interface("eth0").addresses[0])

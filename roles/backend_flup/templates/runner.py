@@ -160,15 +160,10 @@ def supervise(processes, run):
 
     def spawn():
         child = os.fork()
-        if child:
-            children.add(child)
-            return
-        try:
+        if not child:
             run()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
+            sys.exit()
+        children.add(child)
 
     def stop():
         for child in children:
