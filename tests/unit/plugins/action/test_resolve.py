@@ -17,7 +17,7 @@ def _resolve(folder: Path, inventory: object) -> tuple[int, str]:
         "hosts": "all",
         "gather_facts": False,
         "tasks": [
-            {"pyhost.web.resolve": {}, "run_once": True, "register": "model"},
+            {"pyhost.web.resolve": {"preset": {"processes": 7}}, "run_once": True, "register": "model"},
             {"copy": {"content": "{{ model.hosts | to_json }}", "dest": str(folder / "model.json")}, "run_once": True},
         ],
     }

@@ -31,6 +31,7 @@ def _fleet(case: Case) -> Fleet:
         case.get("frontends"),
         case.get("backends"),
         match=lambda pattern: fnmatch.filter(hosts, pattern),
+        preset=case.get("preset", {}),
     )
 
 

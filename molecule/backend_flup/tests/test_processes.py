@@ -1,0 +1,165 @@
+"""The probe behind flup, threaded and forking, over both protocols: what test_claims.py does not ask."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from testinfra.host import Host
+
+from tests.http.visitor import Visitor, address, probes, scenario_hosts
+from tests.playbook import converge
+
+testinfra_hosts = scenario_hosts()
+
+APPS = [probe.partition("/")[0] for probe in probes()]
+
+
+def _visitor(host: Host, app: str) -> Visitor:
+    mount = next(probe for probe in probes() if probe.startswith(app)).removeprefix(app)
+    return Visitor(address(host), f"{app}.example", mount)
+
+
+def _main(host: Host, app: str) -> str:
+    return host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+
+
+def _workers(host: Host, app: str) -> list[str]:
+    main = _main(host, app)
+    return host.check_output("pgrep -P %s", main).split() if app.endswith("forks") else [main]
+
+
+def _meanwhile(host: Host, apps: list[str], work: t.Callable[[], None]) -> list[int]:
+    """Return the statuses of all requests, two at a time to each application, while the work is done."""
+    done = Event()
+
+    def visit(app: str) -> list[int]:
+        statuses = []
+        while not done.is_set():
+            statuses.append(_visitor(host, app).ask("/env").status)
+            time.sleep(0.01)
+        return statuses
+
+    with ThreadPoolExecutor() as pool:
+        visits = [pool.submit(visit, app) for app in apps for _ in range(2)]
+        try:
+            time.sleep(1)
+            work()
+            time.sleep(1)
+        finally:
+            done.set()
+        return [status for job in visits for status in job.result()]
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_processes_and_threads_are_what_the_description_says(host: Host, app: str) -> None:
+    environ = _visitor(host, app).ask("/env").json()
+    forks = app.endswith("forks")
+    assert (environ["wsgi.multiprocess"], environ["wsgi.multithread"]) == (forks, not forks)
+    assert len(_workers(host, app)) == (4 if forks else 1)
+    for process in {_main(host, app), *_workers(host, app)}:
+        assert host.check_output("ps -o user:32= --pid %s", process) == app
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_sandbox_exposure_is_at_most_one(host: Host, app: str) -> None:
+    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
+    assert float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0]) <= 1.0
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_interpreter_is_the_release_s(host: Host, app: str) -> None:
+    python = _visitor(host, app).ask("/python").json()
+    # Not by the name current: what runs on while a release takes over imports from its own.
+    assert python["prefix"] == host.check_output("readlink -f /srv/pyhost/%s/current/venv", app)
+    assert python["path"][0] == host.check_output("readlink -f /srv/pyhost/%s/current/code", app)
+    environment = _visitor(host, app).ask("/environment").json()
+    assert not {"LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET"} & set(environment)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_more_requests_than_threads_wait(host: Host, app: str) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        begun = time.monotonic()
+        answers = list(pool.map(lambda _: _visitor(host, app).ask("/sleep?0.5").status, range(12)))
+    # Four at a time, whether threads or processes.
+    assert answers == [200] * 12
+    assert 1.5 <= time.monotonic() - begun < 6
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_an_uncaught_exception_tells_visitors_nothing(host: Host, app: str) -> None:
+    answer = _visitor(host, app).ask("/crash")
+    assert answer.status == 500
+    assert b"probe" not in answer.body
+    assert b"Traceback" not in answer.body
+    # flup's own way would have been the front end's log.
+    assert "RuntimeError" not in host.check_output("cat /var/log/nginx/*error.log")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_restart_finishes_what_it_has_begun(host: Host, app: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(_visitor(host, app).ask, "/sleep?3")
+        statuses = _meanwhile(host, [app], lambda: host.check_output("systemctl restart pyhost-%s.service", app))
+        assert long.result().status == 200
+    assert set(statuses) == {200}
+    assert len(statuses) > 20
+
+
+@pytest.mark.parametrize("whose", ["worker", "main"])
+@pytest.mark.parametrize("app", APPS)
+def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
+    before = _workers(host, app)
+    host.check_output("kill -9 %s", before[0] if whose == "worker" else _main(host, app))
+    assert _visitor(host, app).ask("/env").status == 200
+    deadline = time.monotonic() + 10
+    while len(_workers(host, app)) < len(before):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_new_release_fails_no_request(host: Host) -> None:
+    before = {app: _main(host, app) for app in APPS}
+    statuses = _meanwhile(host, APPS, lambda: str(converge(host, setup=["echo 2 > made-by-setup"])))
+    assert set(statuses) == {200}
+    assert len(statuses) > 200
+    for app in APPS:
+        assert _main(host, app) != before[app]
+        assert host.file(f"/srv/pyhost/{app}/current/code/made-by-setup").content_string == "2\n"
+
+
+def test_another_back_end_and_back_leaves_nothing_behind(host: Host) -> None:
+    moved, stays = ["fastcgi-threads", "fastcgi-forks"], ["scgi-threads", "scgi-forks"]
+    since = "systemctl show --value --property ActiveEnterTimestampMonotonic pyhost-%s.socket"
+    opened = {app: host.check_output(since, app) for app in APPS}
+    pages = {app: _visitor(host, app).ask("/env/page").json() for app in APPS}
+    running = {app: _main(host, app) for app in stays}
+    for playbook, here, gone in (("uwsgi", "uwsgi", "flup"), ("fastcgi_flup", "flup", "uwsgi")):
+        converge(host, playbook=f"pyhost.web.{playbook}")
+        assert "changed=0 " in converge(host, playbook=f"pyhost.web.{playbook}")
+        for app in moved:
+            assert here in host.check_output("systemctl show --property ExecStart pyhost-%s.service", app)
+            assert host.run("ls /etc/pyhost/%s/%s.*", gone, app).rc != 0
+            assert host.run("test -e /etc/pyhost/%s/%s.py", here, app).rc == 0
+        for app, page in pages.items():
+            told = _visitor(host, app).ask("/env/page").json()
+            assert {key: told[key] for key in ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "wsgi.url_scheme")} == {
+                key: page[key] for key in ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "wsgi.url_scheme")
+            }
+    # Their own word is stronger than the playbook's, and nobody's socket was closed for a moment.
+    assert {app: _main(host, app) for app in stays} == running
+    assert {app: host.check_output(since, app) for app in APPS} == opened
+    assert not host.file("/etc/pyhost/uwsgi").exists
+
+
+def test_everything_is_back_after_a_reboot(host: Host) -> None:
+    """What a boot does: nothing runs, /run is empty, then the targets pull in what is enabled."""
+    host.check_output("systemctl stop 'pyhost-*.service' 'pyhost-*.socket' && rm -rf /run/pyhost")
+    host.check_output("systemd-tmpfiles --create && systemctl start sockets.target multi-user.target")
+    for app in APPS:
+        assert _visitor(host, app).ask("/env").status == 200
+        assert host.service(f"pyhost-{app}.service").is_running
