@@ -36,15 +36,15 @@ def _meanwhile(host: Host, apps: list[str], work: t.Callable[[], None]) -> list[
     """Return the statuses of all requests, two at a time to each application, while the work is done."""
     done = Event()
 
-    def visit(app: str) -> list[int]:
+    def visit(visitor: Visitor) -> list[int]:
         statuses = []
         while not done.is_set():
-            statuses.append(_visitor(host, app).ask("/env").status)
+            statuses.append(visitor.ask("/env").status)
             time.sleep(0.01)
         return statuses
 
     with ThreadPoolExecutor() as pool:
-        visits = [pool.submit(visit, app) for app in apps for _ in range(2)]
+        visits = [pool.submit(visit, _visitor(host, app)) for app in apps for _ in range(2)]
         try:
             time.sleep(1)
             work()

@@ -223,7 +223,7 @@ def main():
     venv = os.path.realpath(sys.prefix)
     if venv != sys.prefix:
         # Resolved once: what runs on while the next release takes over keeps importing from its own.
-        python = os.path.join(venv, "bin", "python")
+        python = f"{venv}/bin/python"
         os.execv(python, [python, *sys.argv])
     protocol, processes, threads, code, wsgi = sys.argv[1:]
     processes, threads, code = int(processes), int(threads), os.path.realpath(code)

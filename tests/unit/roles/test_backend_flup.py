@@ -77,7 +77,7 @@ def _supervised(run: str) -> subprocess.Popen[str]:
 
 
 def test_a_process_that_dies_is_replaced_and_all_end_together() -> None:
-    parent = _supervised("print(os.getpid(), flush=True); time.sleep(60)")
+    parent = _supervised("os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)")
     assert parent.stdout
     with parent:
         first = [int(parent.stdout.readline()) for _ in range(3)]
