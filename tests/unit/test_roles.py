@@ -37,6 +37,17 @@ def test_the_playbook_runs_every_role() -> None:
     assert imported == {f"pyhost.web.{role}" for role in ROLES}
 
 
+def test_presets_are_the_site_with_another_pair_of_words() -> None:
+    presets = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "playbooks").glob("*.yml")}
+    presets.pop("site")
+    assert set(presets) >= {"uwsgi", "fastcgi_flup", "scgi_flup"}
+    for (play,) in presets.values():
+        assert play["ansible.builtin.import_playbook"] == "site.yml"
+        preset = play["vars"]["__pyhost_preset"]
+        serves = BACK_ENDS[preset["backend"]].serves
+        assert preset.get("protocol", serves[0]) in serves
+
+
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: f"{path.parent.parent.name}/{path.name}")
 def test_tasks_are_few_and_loop_over_nothing(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 40

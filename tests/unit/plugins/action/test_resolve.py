@@ -17,7 +17,7 @@ def _resolve(folder: Path, inventory: object) -> tuple[int, str]:
         "hosts": "all",
         "gather_facts": False,
         "tasks": [
-            {"pyhost.web.resolve": {"preset": {"processes": 7}}, "run_once": True, "register": "model"},
+            {"pyhost.web.resolve": {"preset": {"processes": 7, "threads": 7}}, "run_once": True, "register": "model"},
             {"copy": {"content": "{{ model.hosts | to_json }}", "dest": str(folder / "model.json")}, "run_once": True},
         ],
     }
@@ -51,6 +51,8 @@ def test_templates_groups_and_patterns(tmp_path: Path) -> None:
     assert [app["name"] for app in model["two"]["apps"]] == ["blog", "shop"]
     assert model["one"]["sites"][0]["domains"] == ["one.example"]
     assert model["two"]["backends"]["uwsgi"][1]["processes"] == 3
+    # The preset lies under what the inventory says.
+    assert model["two"]["backends"]["uwsgi"][1]["threads"] == 7
     assert model["two"]["backends"]["uwsgi"][1]["env"] == {"KEY": "hunter2"}
 
 
