@@ -73,9 +73,6 @@ class Logged:
     def handler(self, request):
         try:
             return super().handler(request)
-        except ConnectionError:
-            # The visitor has gone.
-            raise
         except Exception:
             traceback.print_exc()
             if not request.stdout.dataWritten:

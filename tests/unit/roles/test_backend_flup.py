@@ -145,10 +145,13 @@ def test_a_visitor_that_has_gone_is_no_reason_to_end(runner: t.Any, tmp_path: Pa
     assert len(peers) == 2
 
 
-def test_an_exception_is_told_to_the_log_alone(runner: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError])
+def test_an_exception_is_told_to_the_log_alone(
+    runner: t.Any, capsys: pytest.CaptureFixture[str], error: type[Exception]
+) -> None:
     class Flup:
         def handler(self, request: t.Any) -> None:
-            raise RuntimeError("told")
+            raise error("told")
 
         def error(self, request: t.Any) -> None:
             request.pages.append(500)
@@ -158,7 +161,7 @@ def test_an_exception_is_told_to_the_log_alone(runner: t.Any, capsys: pytest.Cap
         request = types.SimpleNamespace(stdout=types.SimpleNamespace(dataWritten=written), pages=[])
         assert server.handler(request) == (0, 0)
         assert request.pages == pages
-    assert capsys.readouterr().err.count("RuntimeError: told") == 2
+    assert capsys.readouterr().err.count(f"{error.__name__}: told") == 2
 
 
 def test_readiness_is_told_to_systemd(runner: t.Any, tmp_path: Path) -> None:
