@@ -24,7 +24,9 @@ def command(hosts: t.Sequence[Host], variables: t.Mapping[str, t.Any]) -> list[s
 
 def run(*hosts: Host, **variables: t.Any) -> tuple[int, str]:
     """Run it; return its exit code and all its output."""
-    done = subprocess.run(command(hosts, variables), capture_output=True, text=True, check=False, timeout=600, env=PLAIN)
+    done = subprocess.run(
+        command(hosts, variables), capture_output=True, text=True, check=False, timeout=600, env=PLAIN
+    )
     return done.returncode, done.stdout + done.stderr
 
 
