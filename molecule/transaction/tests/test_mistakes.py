@@ -23,7 +23,7 @@ def _files(host: Host) -> str:
     ("lines", "words"),
     [
         ("no_such_directive on;", 'unknown directive "no_such_directive"'),
-        ("add_header X", 'invalid number of arguments in "add_header" directive'),
+        ("add_header X", 'unexpected "}"'),
         ("}", 'unexpected "}"'),
         ("location /static/ { }", "duplicate location"),
         ("include /etc/nginx/none.conf;", "/etc/nginx/none.conf"),
