@@ -1,4 +1,4 @@
-"""Run the scenario's playbook again, with other variables, on one of its hosts."""
+"""Run the scenario's playbook again, with other variables, on some of its hosts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from testinfra.host import Host
 PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 
 
-def command(host: Host, variables: t.Mapping[str, t.Any]) -> list[str]:
+def command(hosts: t.Sequence[Host], variables: t.Mapping[str, t.Any]) -> list[str]:
     """Return the command line that runs the playbook with the variables laid over the inventory's."""
     playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    words = ["ansible-playbook", "--inventory", inventory, "--limit", str(host.backend.hostname)]
+    words = ["ansible-playbook", "--inventory", inventory, "--limit", ",".join(host.backend.hostname for host in hosts)]
     return [*words, "--extra-vars", json.dumps(variables), str(playbook)]
 
 
-def run(host: Host, **variables: t.Any) -> tuple[int, str]:
+def run(*hosts: Host, **variables: t.Any) -> tuple[int, str]:
     """Run it; return its exit code and all its output."""
-    done = subprocess.run(command(host, variables), capture_output=True, text=True, check=False, timeout=600, env=PLAIN)
+    done = subprocess.run(
+        command(hosts, variables), capture_output=True, text=True, check=False, timeout=600, env=PLAIN
+    )
     return done.returncode, done.stdout + done.stderr
 
 
-def converge(host: Host, **variables: t.Any) -> str:
+def converge(*hosts: Host, **variables: t.Any) -> str:
     """Run it to a good end; return its output."""
-    code, output = run(host, **variables)
+    code, output = run(*hosts, **variables)
     assert code == 0, output
     return output

@@ -53,6 +53,8 @@ LOCK_TIMEOUT = 120.0
 SETTLED = 1.0
 START_TIMEOUT = 60.0
 POLL = 0.2
+# Lines of a server's log that a message quotes.
+SAID = 10
 UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 
 
@@ -83,6 +85,21 @@ class Probe:
     generation: str
     host: str | None = None
     timeout: float = 10
+    log: Path | None = None
+    """Where the server says why it does not take a configuration that passed its test."""
+
+    def logged(self) -> int:
+        """Return how many bytes the log has."""
+        return self.log.stat().st_size if self.log and self.log.exists() else 0
+
+    def said(self, since: int) -> str:
+        """Return the last lines of the log beyond its first bytes."""
+        if not self.log or self.logged() <= since:
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(since)
+            lines = file.read().decode(errors="replace").splitlines()
+        return "\n" + "\n".join(lines[-SAID:])
 
 
 @dataclass(frozen=True)
@@ -451,10 +468,11 @@ class Transaction:
                 test_live(self.host, self.wish.test)
             in_service = True
             since = self.host.now()
+            logged = self.wish.probe.logged() if self.wish.probe else 0
             before = self._settle(self.wish.units, journal.touched, journal.commands, journal.paths, since)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
-            self._probe()
+            self._probe(logged)
         except (TransactionError, OSError) as error:
             self._roll_back(mine, journal, error, in_service)
             raise
@@ -566,8 +584,8 @@ class Transaction:
             self.host.sleep(POLL)
             states = self.systemd.show(units)
 
-    def _probe(self) -> None:
-        """Wait until the web server answers with the new generation."""
+    def _probe(self, logged: int) -> None:
+        """Wait until the web server answers with the new generation; its log had that many bytes before."""
         probe = self.wish.probe
         if probe is None:
             return
@@ -577,7 +595,7 @@ class Transaction:
                 name = f" (Host: {probe.host})" if probe.host else ""
                 raise TransactionError(
                     f"probe: {probe.url}{name} did not answer the new generation {probe.generation} within "
-                    f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}")
+                    f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}{probe.said(logged)}")
             self.host.sleep(POLL)
 
     def _stop(self, units: t.Iterable[str]) -> None:

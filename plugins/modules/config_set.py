@@ -171,6 +171,9 @@ options:
         description: Seconds to wait for the new generation.
         type: int
         default: 10
+      log:
+        description: The server's log, whose new lines a failure quotes.
+        type: path
   generation:
     description: Set by the action.
     type: str
@@ -340,6 +343,7 @@ ARGUMENTS: dict[str, t.Any] = {
             "url": {"type": "str", "required": True},
             "host": {"type": "str"},
             "timeout": {"type": "int", "default": 10},
+            "log": {"type": "path"},
         },
     },
     "generation": {"type": "str"},
@@ -363,7 +367,10 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         keep_units=frozenset(params["keep_units"]),
         take=params["take"],
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
-        probe=probe and Probe(probe["url"], params["generation"], probe["host"], probe["timeout"]),
+        probe=probe
+        and Probe(
+            probe["url"], params["generation"], probe["host"], probe["timeout"], probe["log"] and Path(probe["log"])
+        ),
     )
 
 

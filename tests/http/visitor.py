@@ -6,7 +6,10 @@ import http.client
 import json
 import os
 import socket
+import threading
+import time
 import typing as t
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,3 +95,32 @@ class Visitor:
             except ConnectionResetError:
                 pass
             return received
+
+
+@contextmanager
+def visiting(hosts: t.Sequence[Host], *domains: str) -> t.Iterator[list[str]]:
+    """Ask the domains of the hosts all the time, a page and a static file; the list gathers every failure."""
+    failures: list[str] = []
+    done = threading.Event()
+
+    def visit(visitor: Visitor) -> None:
+        while not done.is_set():
+            for path in ("/env", "/static/style.css"):
+                try:
+                    status = visitor.ask(path).status
+                    if status != 200:
+                        failures.append(f"{visitor.domain}{path}: {status}")
+                except OSError as error:
+                    failures.append(f"{visitor.domain}{path}: {error}")
+            time.sleep(0.02)
+
+    visitors = [Visitor(address(host), domain) for host in hosts for domain in domains]
+    threads = [threading.Thread(target=visit, args=[visitor]) for visitor in visitors]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()

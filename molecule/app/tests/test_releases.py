@@ -125,6 +125,7 @@ UNBUILT: Wrong = {
 @pytest.mark.parametrize("wrong", [UNPLANNED, UNBUILT], ids=["unplanned", "unbuilt"])
 def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(host: Host, wrong: Wrong) -> None:
     """All problems come in one message, each under its application's name; what is in service is not touched."""
+    converge(host, apps=[PROBE])
     before = _releases(host, "probe")
     apps = [{**PROBE, **change, "name": name, "user": "probe"} for name, (change, _words) in wrong.items()]
     code, output = run(host, apps=[PROBE, *apps])
@@ -199,6 +200,6 @@ def test_uv_where_it_is_asked_for(host: Host) -> None:
 
 
 def test_only_so_many_releases_are_kept(host: Host) -> None:
-    for number in range(4):
+    for number in range(3):
         converge(host, apps=[{**PROBE, "keep": 2, "setup": [f"echo {number}"]}])
     assert len(host.check_output("ls /srv/pyhost/probe/releases").split()) == 2

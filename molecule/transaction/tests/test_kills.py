@@ -1,0 +1,54 @@
+"""Runs that are killed at random moments, on both releases at once, while visitors keep asking."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+from testinfra import get_host
+
+from tests.http.visitor import Visitor, address, scenario_hosts, visiting
+from tests.playbook import command, converge
+
+DOMAINS = ("shop.example", "blog.example")
+
+
+def test_kill_at_ten_moments() -> None:
+    """Every killed run is followed by a normal one, which ends converged; visitors notice none of it."""
+    hosts = [get_host(name) for name in scenario_hosts()]
+    seed = int(os.environ.get("PYHOST_SEED", time.time()))
+    print(f"PYHOST_SEED={seed}")
+    moments = random.Random(seed)
+
+    def change(number: int) -> dict[str, dict[str, object]]:
+        # Every run has work to do in each part: release, service and site.
+        app = {"threads": 2 + number % 2, "static_max_age": 10 + number, "setup": [f"echo {seed} {number}"]}
+        return {"shop": app, "blog": app}
+
+    begun = time.monotonic()
+    converge(*hosts, **change(-1))
+    duration = time.monotonic() - begun
+    with visiting(hosts, *DOMAINS) as failures:
+        for number in range(10):
+            process = subprocess.Popen(
+                command(hosts, change(number)),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            # Its beginning touches no host and is the same in every run.
+            time.sleep(moments.uniform(0.2 * duration, duration))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            converge(*hosts, **change(number))
+            for host in hosts:
+                answer = Visitor(address(host), "shop.example").ask("/static/style.css")
+                assert answer.headers["Cache-Control"] == f"public, max-age={10 + number}"
+        assert converge(*hosts, **change(9)).count("changed=0 ") == len(hosts)
+    assert failures == []
+    left = "find / -xdev \\( -name '.*.pyhost-*' -o -path '/var/lib/pyhost/.manifest/*.journal*' \\) -print"
+    for host in hosts:
+        assert host.check_output(left) == ""
