@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         folders = map(Path, self._task.get_search_path())
         search_path = [str(path) for folder in folders for path in (folder / "templates", folder)]
         # What several roles print alike.
-        search_path.append(str(Path(__file__).parents[2] / "templates"))
+        search_path.append(str(Path(__file__).parents[2] / "playbooks" / "templates"))
         rendered = render(_plain(self._task.args), search_path)
         if rendered.problems:
             raise AnsibleActionFail("\n".join(rendered.problems))
