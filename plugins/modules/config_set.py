@@ -50,7 +50,8 @@ options:
         type: path
         required: true
       template:
-        description: Template in the C(templates) folder of the role, or in C(playbooks/templates) of this collection, for all its roles.
+        description:
+          - Template in the C(templates) folder of the role, or in C(playbooks/templates) of this collection.
         type: str
       content:
         description: The content itself.
