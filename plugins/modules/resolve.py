@@ -90,7 +90,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Refuse to run: the work is the action plugin's."""
-    AnsibleModule(argument_spec={}, supports_check_mode=True).fail_json(
+    spec = {"preset": {"type": "dict", "default": {}}}
+    AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
         msg="pyhost.web.resolve runs on the controller; call it as a task, not as a module"
     )
 
