@@ -31,6 +31,7 @@ def _files(host: Host) -> str:
     ids=["unknown", "unfinished", "brace", "duplicate", "include"],
 )
 def test_a_mistake_in_an_extra_line_changes_nothing(host: Host, lines: str, words: str) -> None:
+    converge(host)
     before = _files(host)
     with visiting([host], "shop.example", "blog.example") as failures:
         code, output = run(host, shop={"extra": {"nginx": lines}})
