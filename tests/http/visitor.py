@@ -10,7 +10,7 @@ import threading
 import time
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -55,7 +55,6 @@ class Visitor:
     domain: str
     mount: str = ""
     port: int = 80
-    _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def ask(
         self,
