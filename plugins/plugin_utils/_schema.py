@@ -772,6 +772,52 @@ def _back_end(name: str, title: str) -> Role:
     )
 
 
+def _front_end(name: str, title: str, *own: Key) -> Role:
+    """Return the role of a server that publishes sites; ``own`` are variables that only this server has."""
+    return Role(
+        f"Publish Python applications with {title}",
+        "All sites in one transaction, tested before it goes into service and taken back if"
+        f" {title} does not serve it.",
+        (
+            _items(
+                f"frontend_{name}_sites",
+                f"Sites that {title} publishes.",
+                SITE_ITEM,
+                [
+                    {
+                        "domains": ["shop.example.org"],
+                        "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
+                    }
+                ],
+            ),
+            Key(
+                f"frontend_{name}_listen",
+                "list",
+                f"What {title} listens on: a port, address:port or [address]:port.",
+                default=["80", "[::]:80"],
+                elements="str",
+                example=["80"],
+            ),
+            Key(
+                f"frontend_{name}_probe_url",
+                "str",
+                f"Where on this host {title} must answer with the new configuration before the old one is given up.",
+                default="http://127.0.0.1:80/",
+                example="http://127.0.0.1:8080/",
+            ),
+            Key(
+                f"frontend_{name}_trusted_proxies",
+                "list",
+                "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+                default=[],
+                elements="str",
+                example=["10.0.0.0/8"],
+            ),
+            *own,
+        ),
+    )
+
+
 ROLES: dict[str, Role] = {
     "app": Role(
         "Build the releases of Python applications",
@@ -828,59 +874,23 @@ ROLES: dict[str, Role] = {
     ),
     "backend_uwsgi": _back_end("uwsgi", "uWSGI"),
     "backend_flup": _back_end("flup", "flup"),
-    "frontend_nginx": Role(
-        "Publish Python applications with nginx",
-        "All sites in one transaction, tested before it goes into service and taken back if nginx does not serve it.",
-        (
-            _items(
-                "frontend_nginx_sites",
-                "Sites that nginx publishes.",
-                SITE_ITEM,
-                [
-                    {
-                        "domains": ["shop.example.org"],
-                        "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
-                    }
-                ],
-            ),
-            Key(
-                "frontend_nginx_listen",
-                "list",
-                "What nginx listens on, as its directive listen takes it.",
-                default=["80", "[::]:80"],
-                elements="str",
-                example=["80"],
-            ),
-            Key(
-                "frontend_nginx_probe_url",
-                "str",
-                "Where on this host nginx must answer with the new configuration before the old one is given up.",
-                default="http://127.0.0.1:80/",
-                example="http://127.0.0.1:8080/",
-            ),
-            Key(
-                "frontend_nginx_trusted_proxies",
-                "list",
-                "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
-                default=[],
-                elements="str",
-                example=["10.0.0.0/8"],
-            ),
-            Key(
-                "frontend_nginx_worker_connections",
-                "int",
-                "Connections of each worker process, to visitors and to applications together.",
-                default=8192,
-                example=16384,
-            ),
-            Key(
-                "frontend_nginx_http_extra",
-                "list",
-                "Raw lines in nginx's http block.",
-                default=[],
-                elements="str",
-                example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
-            ),
+    "frontend_nginx": _front_end(
+        "nginx",
+        "nginx",
+        Key(
+            "frontend_nginx_worker_connections",
+            "int",
+            "Connections of each worker process, to visitors and to applications together.",
+            default=8192,
+            example=16384,
+        ),
+        Key(
+            "frontend_nginx_http_extra",
+            "list",
+            "Raw lines in nginx's http block.",
+            default=[],
+            elements="str",
+            example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
         ),
     ),
 }
