@@ -24,8 +24,9 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture(params=probes(), ids=str)
 def visitor(request: pytest.FixtureRequest, host: Host) -> Visitor:
     """A visitor of each probe, at the root of a domain or below a mount point."""
-    app, slash, path = request.param.partition("/")
-    return Visitor(address(host), f"{app}.example", slash + path)
+    where, _, protocol = request.param.partition(":")
+    app, slash, path = where.partition("/")
+    return Visitor(address(host), f"{app}.example", slash + path, protocol=protocol or "uwsgi")
 
 
 def _app(visitor: Visitor) -> str:

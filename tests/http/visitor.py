@@ -10,7 +10,7 @@ import threading
 import time
 import typing as t
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -24,13 +24,29 @@ def scenario_hosts() -> list[str]:
 
 
 def probes() -> list[str]:
-    """Return the scenario's probes: the name of each, which is its domain below .example too, and its mount point."""
-    return os.environ.get("PYHOST_PROBES", "probe probe-sub/sub").split()
+    """Return the scenario's probes, each ``NAME[/MOUNT][:PROTOCOL]``; NAME.example is its domain too."""
+    return os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
 
 
 def address(host: Host) -> str:
     """Return the address at which the controller reaches a container."""
     return str(host.interface("eth0").addresses[0])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a front end does otherwise than the others, as differences.yml says it: the claim's name and a sentence."""
+
+    front_end: str
+    claim: str
+    what: str
+    protocols: tuple[str, ...] = ()
+
+
+def differences() -> list[Difference]:
+    """Return what is left over where the front ends could not be levelled."""
+    rows = yaml.safe_load(Path(__file__).with_name("differences.yml").read_text())
+    return [Difference(**{**row, "protocols": tuple(row.get("protocols", ()))}) for row in rows]
 
 
 @dataclass
@@ -49,12 +65,25 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """Asks the site ``domain`` at ``address`` (port 80); paths are below the mount point ``mount``."""
+    """Asks the site ``domain`` at ``address`` (port 80); paths are below the mount point ``mount``.
+
+    ``protocol`` is what the front end speaks to the application; the front end is the scenario's.
+    """
 
     address: str
     domain: str
     mount: str = ""
     port: int = 80
+    protocol: str = "uwsgi"
+    front_end: str = field(default_factory=lambda: os.environ.get("PYHOST_FRONTEND", "nginx"))
+
+    def differs(self, claim: str) -> bool:
+        """Return whether differences.yml says that this front end keeps the claim in another way."""
+        return any(
+            (row.front_end, row.claim) == (self.front_end, claim)
+            and (not row.protocols or self.protocol in row.protocols)
+            for row in differences()
+        )
 
     def ask(
         self,
