@@ -10,11 +10,12 @@ import hashlib
 import http.client
 import re
 import time
+import typing as t
 
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, probes, scenario_hosts
+from tests.http.visitor import Probe, Visitor, probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 
@@ -24,9 +25,7 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture(params=probes(), ids=str)
 def visitor(request: pytest.FixtureRequest, host: Host) -> Visitor:
     """A visitor of each probe, at the root of a domain or below a mount point."""
-    where, _, protocol = request.param.partition(":")
-    app, slash, path = where.partition("/")
-    return Visitor(address(host), f"{app}.example", slash + path, protocol=protocol or "uwsgi")
+    return t.cast(Probe, request.param).visitor(host)
 
 
 def _app(visitor: Visitor) -> str:

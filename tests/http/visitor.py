@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -23,9 +24,27 @@ def scenario_hosts() -> list[str]:
     return [f"docker://{name}" for name in inventory["all"]["hosts"]]
 
 
-def probes() -> list[str]:
-    """Return the scenario's probes, each ``NAME[/MOUNT][:PROTOCOL]``; NAME.example is its domain too."""
-    return os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
+@dataclass(frozen=True)
+class Probe:
+    """An application of the scenario; it answers at ``app``.example below the mount point."""
+
+    app: str
+    mount: str
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.app}{self.mount}"
+
+    def visitor(self, host: Host) -> Visitor:
+        """Return who asks it on that host."""
+        return Visitor(address(host), f"{self.app}.example", self.mount, protocol=self.protocol)
+
+
+def probes() -> list[Probe]:
+    """Return the scenario's probes, which PYHOST_PROBES lists as ``APP[/MOUNT]:PROTOCOL``."""
+    listed = os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
+    parsed = (re.fullmatch(r"([a-z-]+)(/[a-z]+)?:([a-z]+)", probe) for probe in listed)
+    return [Probe(found[1], found[2] or "", found[3]) for found in parsed if found]
 
 
 def address(host: Host) -> str:

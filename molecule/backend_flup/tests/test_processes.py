@@ -10,17 +10,17 @@ from threading import Event
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, probes, scenario_hosts
+from tests.http.visitor import Visitor, probes, scenario_hosts
 from tests.playbook import converge
 
 testinfra_hosts = scenario_hosts()
 
-APPS = [probe.partition("/")[0] for probe in probes()]
+PROBES = {probe.app: probe for probe in probes()}
+APPS = list(PROBES)
 
 
 def _visitor(host: Host, app: str) -> Visitor:
-    mount = next(probe for probe in probes() if probe.startswith(app)).removeprefix(app)
-    return Visitor(address(host), f"{app}.example", mount)
+    return PROBES[app].visitor(host)
 
 
 def _main(host: Host, app: str) -> str:
