@@ -9,23 +9,22 @@ import gzip
 import hashlib
 import http.client
 import re
+import secrets
 import time
-import typing as t
 
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Probe, Visitor, probes, scenario_hosts
-
-testinfra_hosts = scenario_hosts()
+from tests.http.claims import Cell, claim, claim_of_files, hosts
+from tests.http.visitor import Visitor, probes
 
 MEGABYTE = 1024 * 1024
 
 
-@pytest.fixture(params=probes(), ids=str)
-def visitor(request: pytest.FixtureRequest, host: Host) -> Visitor:
-    """A visitor of each probe, at the root of a domain or below a mount point."""
-    return t.cast(Probe, request.param).visitor(host)
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    """Each probe, at the root of a domain or below a mount point, on each host."""
+    return [Cell(probe, host, host) for host in hosts() for probe in probes()]
 
 
 def _app(visitor: Visitor) -> str:
@@ -41,6 +40,7 @@ def _requests(host: Host, visitor: Visitor) -> list[str]:
 # ---- the environment
 
 
+@claim
 def test_environ_is_what_pep_3333_says(visitor: Visitor, host: Host) -> None:
     environ = visitor.ask("/env/a%20b/%C3%A9?x=1&y=%20").json()
     gateway = host.check_output("ip -4 route show default").split()[2]
@@ -59,6 +59,7 @@ def test_environ_is_what_pep_3333_says(visitor: Visitor, host: Host) -> None:
     assert "HTTP_TRANSFER_ENCODING" not in environ
 
 
+@claim
 def test_mount_point_without_slash(visitor: Visitor) -> None:
     if not visitor.mount:
         environ = visitor.ask("/").json()
@@ -71,12 +72,14 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
         assert outside.ask("/").status == 404
 
 
+@claim
 def test_the_port_of_host_reaches_the_application(visitor: Visitor) -> None:
     assert (
         visitor.ask("/env", headers={"Host": f"{visitor.domain}:8080"}).json()["HTTP_HOST"] == f"{visitor.domain}:8080"
     )
 
 
+@claim
 def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) -> None:
     answer = visitor.raw(
         f"GET http://{visitor.domain}{visitor.mount}/env HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
@@ -84,6 +87,7 @@ def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) 
     assert b"evil.example" not in answer
 
 
+@claim
 def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
     forged = {
         "X-Forwarded-For": "6.6.6.6",
@@ -99,15 +103,18 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
     assert not [key for key, value in environ.items() if "6.6.6.6" in str(value) or "evil" in str(value)]
 
 
+@claim
 def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
     assert "HTTP_X_FOO_BAR" not in visitor.ask("/env", headers={"X_Foo_Bar": "x"}).json()
 
 
+@claim
 def test_authorization_arrives(visitor: Visitor) -> None:
     environ = visitor.ask("/env", headers={"Authorization": "Basic dTpw"}).json()
     assert environ["HTTP_AUTHORIZATION"] == "Basic dTpw"
 
 
+@claim
 def test_large_and_many_request_headers(visitor: Visitor) -> None:
     assert len(visitor.ask("/env", headers={"X-Large": "x" * 30000}).json()["HTTP_X_LARGE"]) == 30000
     many = visitor.ask("/env", headers={f"X-Many-{number}": "x" for number in range(90)}).json()
@@ -118,6 +125,7 @@ def test_large_and_many_request_headers(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@claim
 def test_upload_of_100_megabytes(visitor: Visitor, chunked: bool) -> None:
     piece = bytes(range(256)) * 4096
     expected = hashlib.sha256(piece * 100).hexdigest()
@@ -126,6 +134,7 @@ def test_upload_of_100_megabytes(visitor: Visitor, chunked: bool) -> None:
     assert answer.json() == {"length": 100 * MEGABYTE, "sha256": expected}
 
 
+@claim
 def test_body_over_the_limit_is_refused(visitor: Visitor, host: Host) -> None:
     before = len(_requests(host, visitor))
     answer = visitor.raw(
@@ -136,6 +145,7 @@ def test_body_over_the_limit_is_refused(visitor: Visitor, host: Host) -> None:
     assert len(_requests(host, visitor)) == before
 
 
+@claim
 def test_expect_100_continue(visitor: Visitor) -> None:
     with visitor.connect() as connection:
         head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nContent-Length: 3\r\n"
@@ -145,12 +155,14 @@ def test_expect_100_continue(visitor: Visitor) -> None:
         assert b'"length": 3' in b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+@claim
 def test_download(visitor: Visitor) -> None:
     answer = visitor.ask(f"/download?{50 * MEGABYTE}")
     assert len(answer.body) == 50 * MEGABYTE
     assert answer.headers["Content-Length"] == str(50 * MEGABYTE)
 
 
+@claim
 def test_streaming_where_the_application_asks_for_it(visitor: Visitor) -> None:
     connection = http.client.HTTPConnection(visitor.address, visitor.port, timeout=10)
     connection.request("GET", visitor.mount + "/stream", headers={"Host": visitor.domain})
@@ -163,13 +175,14 @@ def test_streaming_where_the_application_asks_for_it(visitor: Visitor) -> None:
     connection.close()
 
 
+@claim
 def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> None:
-    visitor.ask("/closed")
+    mark = secrets.token_hex(8)
     with visitor.connect() as connection:
-        connection.sendall(f"GET {visitor.mount}/endless HTTP/1.1\r\nHost: {visitor.domain}\r\n\r\n".encode())
+        connection.sendall(f"GET {visitor.mount}/endless?{mark} HTTP/1.1\r\nHost: {visitor.domain}\r\n\r\n".encode())
         assert connection.recv(1000)
     deadline = time.monotonic() + 10
-    while not visitor.ask("/closed").json():
+    while not visitor.ask(f"/closed?{mark}").json():
         assert time.monotonic() < deadline, "the iterator was not closed"
         time.sleep(0.2)
 
@@ -177,25 +190,30 @@ def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> N
 # ---- answers
 
 
+@claim
 def test_head_has_the_length_and_no_body(visitor: Visitor) -> None:
     answer = visitor.ask("/teapot", "HEAD")
     assert (answer.status, answer.headers["Content-Length"], answer.body) == (418, "6", b"")
 
 
+@claim
 def test_statuses_arrive_as_they_are(visitor: Visitor) -> None:
     assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, "I'm a teapot")
     unchanged = visitor.ask("/unchanged")
     assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
 
 
+@claim
 def test_two_cookies(visitor: Visitor) -> None:
     assert visitor.ask("/cookies").headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
+@claim
 def test_large_response_header(visitor: Visitor) -> None:
     assert len(visitor.ask("/large?30000").headers["X-Large"]) == 30000
 
 
+@claim
 def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
     old = visitor.raw(f"GET {visitor.mount}/env HTTP/1.0\r\nHost: {visitor.domain}\r\n\r\n")
     assert b" 200 " in old.split(b"\r\n")[0]
@@ -207,6 +225,7 @@ def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
     connection.close()
 
 
+@claim
 def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visitor: Visitor, host: Host) -> None:
     assert visitor.ask("/crash").status in (500, 502)
     assert visitor.ask("/env").status == 200
@@ -214,11 +233,13 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     assert "RuntimeError: probe: an exception that nobody catches" in log
 
 
+@claim
 def test_wsgiref_validates(visitor: Visitor) -> None:
     assert visitor.ask("/env/validated").status == 200
     assert visitor.ask("/upload/validated", "POST", body=b"abc").json()["length"] == 3
 
 
+@claim
 def test_no_version_is_told(visitor: Visitor) -> None:
     for answer in (visitor.ask("/env"), visitor.ask("/static/none")):
         assert not re.search(r"/[0-9]", answer.headers.get("Server", ""))
@@ -228,6 +249,7 @@ def test_no_version_is_told(visitor: Visitor) -> None:
 # ---- files
 
 
+@claim_of_files
 def test_static_files_never_reach_the_application(visitor: Visitor, host: Host) -> None:
     before = len(_requests(host, visitor))
     answer = visitor.ask("/static/style.css")
@@ -242,6 +264,7 @@ def test_static_files_never_reach_the_application(visitor: Visitor, host: Host) 
     assert len(_requests(host, visitor)) == before
 
 
+@claim_of_files
 def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
     whole = visitor.ask("/static/style.css")
     assert visitor.ask("/static/style.css", headers={"If-None-Match": whole.headers["ETag"]}).status == 304
@@ -253,6 +276,7 @@ def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
     assert (head.headers["Content-Length"], head.body) == (str(len(whole.body)), b"")
 
 
+@claim_of_files
 def test_static_file_precompressed(visitor: Visitor) -> None:
     answer = visitor.ask("/static/large.js", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -260,6 +284,7 @@ def test_static_file_precompressed(visitor: Visitor) -> None:
     assert visitor.ask("/static/large.js").body == b"// plain\n"
 
 
+@claim_of_files
 def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host: Host) -> None:
     app = _app(visitor)
     media = f"/var/lib/pyhost/{app}/media"
@@ -270,6 +295,7 @@ def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host:
     assert visitor.ask("/media/link/passwd").status in (403, 404)
 
 
+@claim_of_files
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
     assert visitor.ask("/secret").body == b"a bill\n"
     assert visitor.ask("/private/bill.txt").status == 404
@@ -278,6 +304,7 @@ def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) ->
 # ---- hosts
 
 
+@claim
 def test_unknown_hosts_get_no_application(visitor: Visitor, host: Host) -> None:
     before = len(_requests(host, visitor))
     for name in ("unknown.example", visitor.address, ""):
@@ -288,9 +315,11 @@ def test_unknown_hosts_get_no_application(visitor: Visitor, host: Host) -> None:
     assert len(_requests(host, visitor)) == before
 
 
+@claim
 def test_wildcard_domain(visitor: Visitor) -> None:
     assert Visitor(visitor.address, f"any.{visitor.domain}", visitor.mount).ask("/env").status == 200
 
 
+@claim
 def test_the_generation_is_not_for_visitors(visitor: Visitor) -> None:
     assert visitor.raw("GET / HTTP/1.1\r\nHost: generation.pyhost.invalid\r\nConnection: close\r\n\r\n") == b""

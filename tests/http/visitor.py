@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -47,6 +48,7 @@ def probes() -> list[Probe]:
     return [Probe(found[1], found[2] or "", found[3]) for found in parsed if found]
 
 
+@functools.cache
 def address(host: Host) -> str:
     """Return the address at which the controller reaches a container."""
     return str(host.interface("eth0").addresses[0])
@@ -62,6 +64,7 @@ class Difference:
     protocols: tuple[str, ...] = ()
 
 
+@functools.cache
 def differences() -> list[Difference]:
     """Return what is left over where the front ends could not be levelled."""
     rows = yaml.safe_load(Path(__file__).with_name("differences.yml").read_text())

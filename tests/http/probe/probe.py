@@ -57,23 +57,20 @@ def stream(_environ: WSGIEnvironment, start: Start) -> Body:
         time.sleep(0.5)
 
 
-def endless(_environ: WSGIEnvironment, start: Start) -> Body:
-    """Pieces until the visitor has gone, which is noted (for 20 seconds at most)."""
+def endless(environ: WSGIEnvironment, start: Start) -> Body:
+    """Pieces until the visitor has gone (for 20 seconds at most), which is noted under the mark in the query."""
     start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
     try:
         for _ in range(200):
             yield b"x" * 1000
             time.sleep(0.1)
     finally:
-        (STATE / "closed").write_text("yes")
+        (STATE / f"closed-{environ['QUERY_STRING']}").write_text("yes")
 
 
-def closed(_environ: WSGIEnvironment, start: Start) -> Body:
-    """Whether `endless` was closed since the last time somebody asked."""
-    note = STATE / "closed"
-    seen = note.exists()
-    note.unlink(missing_ok=True)
-    return _json(start, seen)
+def closed(environ: WSGIEnvironment, start: Start) -> Body:
+    """Whether the `endless` of that mark was closed."""
+    return _json(start, (STATE / f"closed-{environ['QUERY_STRING']}").exists())
 
 
 def large(environ: WSGIEnvironment, start: Start) -> Body:

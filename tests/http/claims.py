@@ -1,0 +1,95 @@
+"""A claim is asked of every application behind every front end of a scenario at once: most of its time is waiting."""
+
+from __future__ import annotations
+
+import inspect
+import typing as t
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from testinfra import get_host
+from testinfra.host import Host
+
+from tests.http.visitor import Probe, Visitor, scenario_hosts
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An application on the host ``back``, published by the front end of the host ``front``.
+
+    ``front_end`` None is the one that the scenario names. The front end has no files of an application elsewhere.
+    """
+
+    probe: Probe
+    back: Host
+    front: Host
+    front_end: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.probe} on {self.back.backend.hostname} behind {self.front_end or ''} {self.front.backend.hostname}"
+        )
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the front end serves the application's files."""
+        return self.front == self.back
+
+    @property
+    def visitor(self) -> Visitor:
+        """Who asks."""
+        visitor = self.probe.visitor(self.front)
+        visitor.front_end = self.front_end or visitor.front_end
+        return visitor
+
+
+def hosts() -> list[Host]:
+    """Return the scenario's containers."""
+    return [get_host(name) for name in scenario_hosts()]
+
+
+# Cell -> claim -> whether it was kept.
+SEEN: dict[Cell, dict[str, bool]] = defaultdict(dict)
+
+
+def _claim(ask: t.Callable[..., None], needs_files: bool) -> t.Callable[..., None]:
+    parameters = inspect.signature(ask).parameters
+
+    def answer(cell: Cell, options: dict[str, t.Any]) -> Exception | None:
+        given = {"visitor": cell.visitor, "host": cell.back, **options}
+        try:
+            ask(**{name: value for name, value in given.items() if name in parameters})
+        except Exception as error:
+            error.add_note(f"asked of {cell}")
+            return error
+        return None
+
+    def test(cells: list[Cell], **options: t.Any) -> None:
+        asked = [cell for cell in cells if cell.has_files or not needs_files]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            errors = list(pool.map(lambda cell: answer(cell, options), asked))
+        for cell, error in zip(asked, errors, strict=True):
+            SEEN[cell][ask.__name__] = SEEN[cell].get(ask.__name__, True) and error is None
+        found = [error for error in errors if error]
+        if found:
+            raise ExceptionGroup(f"{len(found)} of {len(asked)} cells do not keep it", found)
+
+    test.__name__, test.__doc__, test.__module__ = ask.__name__, ask.__doc__, ask.__module__
+    own = [parameter for name, parameter in parameters.items() if name not in ("visitor", "host")]
+    cells = inspect.Parameter("cells", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    test.__signature__ = inspect.Signature([cells, *own])  # type: ignore[attr-defined]
+    return test
+
+
+def claim(ask: t.Callable[..., None]) -> t.Callable[..., None]:
+    """Make a test that asks all of the fixture ``cells``.
+
+    The function gets the ``visitor`` and, where it wants it, the application's ``host``.
+    """
+    return _claim(ask, needs_files=False)
+
+
+def claim_of_files(ask: t.Callable[..., None]) -> t.Callable[..., None]:
+    """Like `claim`, asked only where the front end has the application's files."""
+    return _claim(ask, needs_files=True)
