@@ -50,6 +50,12 @@ molecule: collection
 test: collection .cache/importer-venv/.done
 	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite'
 
+## make pairs        the scenario matrix, and docs/pairs.md with what it saw
+.PHONY: pairs
+pairs: collection
+	-$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite molecule:matrix'
+	$(with_env) python -m tools.pairs
+
 ## make demo         a container with three applications that your browser can open; `make demo-down` removes it
 .PHONY: demo demo-down
 demo: collection docker

@@ -1,7 +1,7 @@
 """usage: python -m tools.generate [--check], in the root of the project
 
 Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs and
-the reference in docs/. With --check nothing is written, and the exit code is 1 where a file is not what it should be.
+the reference and the table of pairs in docs/. With --check nothing is written, and the exit code is 1 where a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import yaml
 from plugins.plugin_utils import _schema
 from plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
 from plugins.plugin_utils._validate import Key
+from tools import pairs
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "Made by tools/generate.py from plugins/plugin_utils/_schema.py"
@@ -124,7 +125,7 @@ def _readme(path: Path, role: _schema.Role) -> str:
 
 
 def _files() -> dict[Path, str]:
-    files = {ROOT / "docs" / "reference.md": _reference()}
+    files = {ROOT / "docs" / "reference.md": _reference(), pairs.DOCS: pairs.finished(pairs.committed())}
     for name, role in _schema.ROLES.items():
         folder = ROOT / "roles" / name
         files[folder / "meta" / "argument_specs.yml"] = _argument_specs(role)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing as t
 from collections import defaultdict
@@ -18,23 +19,19 @@ from tests.http.visitor import Probe, Visitor, scenario_hosts
 class Cell:
     """An application on the host ``back``, published by the front end of the host ``front``.
 
-    ``front_end`` None is the one that the scenario names. The front end has no files of an application elsewhere.
+    ``front_end`` None is the one that the scenario names; ``files`` are the kinds of files that it sends by itself.
     """
 
     probe: Probe
     back: Host
     front: Host
     front_end: str | None = None
+    files: frozenset[str] = frozenset({"static", "private"})
 
     def __str__(self) -> str:
         return (
             f"{self.probe} on {self.back.backend.hostname} behind {self.front_end or ''} {self.front.backend.hostname}"
         )
-
-    @property
-    def has_files(self) -> bool:
-        """Whether the front end serves the application's files."""
-        return self.front == self.back
 
     @property
     def visitor(self) -> Visitor:
@@ -51,9 +48,11 @@ def hosts() -> list[Host]:
 
 # Cell -> claim -> whether it was kept.
 SEEN: dict[Cell, dict[str, bool]] = defaultdict(dict)
+# The claims that are asked of every cell.
+NEEDS_NOTHING: set[str] = set()
 
 
-def _claim(ask: t.Callable[..., None], needs_files: bool) -> t.Callable[..., None]:
+def _claim(ask: t.Callable[..., None], needs: str | None) -> t.Callable[..., None]:
     parameters = inspect.signature(ask).parameters
 
     def answer(cell: Cell, options: dict[str, t.Any]) -> Exception | None:
@@ -66,8 +65,8 @@ def _claim(ask: t.Callable[..., None], needs_files: bool) -> t.Callable[..., Non
         return None
 
     def test(cells: list[Cell], **options: t.Any) -> None:
-        asked = [cell for cell in cells if cell.has_files or not needs_files]
-        with ThreadPoolExecutor(len(asked)) as pool:
+        asked = [cell for cell in cells if needs is None or needs in cell.files]
+        with ThreadPoolExecutor(max(len(asked), 1)) as pool:
             errors = list(pool.map(lambda cell: answer(cell, options), asked))
         for cell, error in zip(asked, errors, strict=True):
             SEEN[cell][ask.__name__] = SEEN[cell].get(ask.__name__, True) and error is None
@@ -87,9 +86,10 @@ def claim(ask: t.Callable[..., None]) -> t.Callable[..., None]:
 
     The function gets the ``visitor`` and, where it wants it, the application's ``host``.
     """
-    return _claim(ask, needs_files=False)
+    NEEDS_NOTHING.add(ask.__name__)
+    return _claim(ask, None)
 
 
-def claim_of_files(ask: t.Callable[..., None]) -> t.Callable[..., None]:
-    """Like `claim`, asked only where the front end has the application's files."""
-    return _claim(ask, needs_files=True)
+def claim_of(files: str) -> t.Callable[[t.Callable[..., None]], t.Callable[..., None]]:
+    """Like `claim`, asked only where the front end sends such files."""
+    return functools.partial(_claim, needs=files)

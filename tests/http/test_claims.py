@@ -5,9 +5,11 @@ A scenario publishes tests/http/probe at least once at the root of a domain and 
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import http.client
+import os
 import re
 import secrets
 import time
@@ -15,10 +17,13 @@ import time
 import pytest
 from testinfra.host import Host
 
-from tests.http.claims import Cell, claim, claim_of_files, hosts
+from tests.http.claims import Cell, claim, claim_of, hosts
 from tests.http.visitor import Visitor, probes
 
 MEGABYTE = 1024 * 1024
+PIECE = bytes(range(256)) * 4096
+# Size of what is large, in MiB: more than any buffer has, and more than that where only few are asked.
+LARGE = int(os.environ.get("PYHOST_LARGE", "100"))
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,11 @@ def _requests(host: Host, visitor: Visitor) -> list[str]:
     """Return the paths that reached the application."""
     log = host.file(f"/var/lib/pyhost/{_app(visitor)}/requests")
     return log.content_string.splitlines() if log.exists else []
+
+
+@functools.cache
+def _digest() -> str:
+    return hashlib.sha256(PIECE * LARGE).hexdigest()
 
 
 # ---- the environment
@@ -126,12 +136,10 @@ def test_large_and_many_request_headers(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @claim
-def test_upload_of_100_megabytes(visitor: Visitor, chunked: bool) -> None:
-    piece = bytes(range(256)) * 4096
-    expected = hashlib.sha256(piece * 100).hexdigest()
-    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(100 * MEGABYTE)}
-    answer = visitor.ask("/upload", "POST", body=iter([piece] * 100), headers=headers, chunked=chunked)
-    assert answer.json() == {"length": 100 * MEGABYTE, "sha256": expected}
+def test_large_upload(visitor: Visitor, chunked: bool) -> None:
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(LARGE * MEGABYTE)}
+    answer = visitor.ask("/upload", "POST", body=iter([PIECE] * LARGE), headers=headers, chunked=chunked)
+    assert answer.json() == {"length": LARGE * MEGABYTE, "sha256": _digest()}
 
 
 @claim
@@ -156,10 +164,10 @@ def test_expect_100_continue(visitor: Visitor) -> None:
 
 
 @claim
-def test_download(visitor: Visitor) -> None:
-    answer = visitor.ask(f"/download?{50 * MEGABYTE}")
-    assert len(answer.body) == 50 * MEGABYTE
-    assert answer.headers["Content-Length"] == str(50 * MEGABYTE)
+def test_large_download(visitor: Visitor) -> None:
+    answer = visitor.ask(f"/download?{LARGE * MEGABYTE}")
+    assert len(answer.body) == LARGE * MEGABYTE
+    assert answer.headers["Content-Length"] == str(LARGE * MEGABYTE)
 
 
 @claim
@@ -249,7 +257,7 @@ def test_no_version_is_told(visitor: Visitor) -> None:
 # ---- files
 
 
-@claim_of_files
+@claim_of("static")
 def test_static_files_never_reach_the_application(visitor: Visitor, host: Host) -> None:
     before = len(_requests(host, visitor))
     answer = visitor.ask("/static/style.css")
@@ -264,7 +272,7 @@ def test_static_files_never_reach_the_application(visitor: Visitor, host: Host) 
     assert len(_requests(host, visitor)) == before
 
 
-@claim_of_files
+@claim_of("static")
 def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
     whole = visitor.ask("/static/style.css")
     assert visitor.ask("/static/style.css", headers={"If-None-Match": whole.headers["ETag"]}).status == 304
@@ -276,7 +284,7 @@ def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
     assert (head.headers["Content-Length"], head.body) == (str(len(whole.body)), b"")
 
 
-@claim_of_files
+@claim_of("static")
 def test_static_file_precompressed(visitor: Visitor) -> None:
     answer = visitor.ask("/static/large.js", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -284,7 +292,7 @@ def test_static_file_precompressed(visitor: Visitor) -> None:
     assert visitor.ask("/static/large.js").body == b"// plain\n"
 
 
-@claim_of_files
+@claim_of("static")
 def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host: Host) -> None:
     app = _app(visitor)
     media = f"/var/lib/pyhost/{app}/media"
@@ -295,7 +303,7 @@ def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host:
     assert visitor.ask("/media/link/passwd").status in (403, 404)
 
 
-@claim_of_files
+@claim_of("private")
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
     assert visitor.ask("/secret").body == b"a bill\n"
     assert visitor.ask("/private/bill.txt").status == 404

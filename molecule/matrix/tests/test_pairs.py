@@ -1,0 +1,231 @@
+"""Every pair of the catalog: one front end after the other publishes the same applications of the same hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import typing as t
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from threading import Event
+
+import pytest
+from testinfra.host import Host
+
+from plugins.plugin_utils._catalog import FRONT_ENDS, protocols
+from tests.http import test_claims
+from tests.http.claims import NEEDS_NOTHING, SEEN, Cell, hosts
+from tests.http.visitor import Probe, Visitor, address
+from tests.playbook import converge
+from tools import pairs
+from tools.pairs import Way
+
+HOSTS = hosts()
+# What no distribution has is handed in: front end -> variable of the environment.
+HANDED_IN = {"cherokee": "PYHOST_CHEROKEE_ARCHIVE"}
+PUBLISHED = [name for name in FRONT_ENDS if name not in HANDED_IN or os.environ.get(HANDED_IN[name])]
+MANIFESTS = "/var/lib/pyhost/.manifest"
+
+
+def _release(host: Host) -> str:
+    return str(host.backend.hostname).rpartition("-")[2]
+
+
+def _probe(way: Way, back: Host) -> Probe:
+    name = f"{way.back_end}-{way.protocol}-{_release(back)}".replace("_", "-")
+    return Probe(name, "/sub" if _release(back) == "trixie" else "", way.protocol)
+
+
+def _application(way: Way, back: Host) -> dict[str, t.Any]:
+    probe = _probe(way, back)
+    return {
+        "domains": [f"{probe.app}.example", f"*.{probe.app}.example"],
+        "path": probe.mount or "/",
+        "source": {"path": f"{pairs.ROOT}/tests/http/probe"},
+        "requirements": [],
+        "wsgi": "probe:application",
+        "backend": way.back_end,
+        "protocol": way.protocol,
+        "hosts": back.backend.hostname,
+        # Some back ends run differently with one process and with several.
+        **({"processes": 4, "threads": 1} if probe.mount else {"processes": 1, "threads": 4}),
+        "private": {"/private/": "private"},
+        "limits": {"body": "200M"},
+    }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A front end, on every host; ``across``: it publishes the applications of the other hosts too."""
+
+    front_end: str
+    across: bool
+
+    def __str__(self) -> str:
+        return self.front_end if self.across else f"{self.front_end} on one host"
+
+    @property
+    def ways(self) -> list[Way]:
+        """What is published: all that leads to other hosts, or what does not."""
+        afar = [way for way in pairs.WAYS if way.protocol in protocols(self.front_end, way.back_end)]
+        return afar if self.across else [way for way in pairs.reached(self.front_end) if way not in afar]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every way that there is, to the application on the front end's host and to the one on the other host."""
+        return [
+            Cell(_probe(way, back), back, front, self.front_end, frozenset({"private"} if front == back else ()))
+            for way in self.ways
+            for back in HOSTS
+            for front in HOSTS
+            if self.across or front == back
+        ]
+
+    def publish(self) -> None:
+        """Run the playbook on all hosts."""
+        converge(
+            *HOSTS,
+            across=self.across,
+            pyhost_frontend=self.front_end,
+            pyhost_apps={_probe(way, host).app: _application(way, host) for way in self.ways for host in HOSTS},
+            addresses={host.backend.hostname: address(host) for host in HOSTS},
+            pyhost_address="{{ addresses[inventory_hostname] }}",
+        )
+
+
+SETTINGS = [
+    setting for across in (True, False) for front_end in PUBLISHED if (setting := Setting(front_end, across)).ways
+]
+
+
+@dataclass
+class Visits:
+    """What a visitor of one host met, one request after the other: when each began and ended, and its status."""
+
+    host: Host
+    requests: list[tuple[float, float, int]] = field(default_factory=list)
+
+    @property
+    def pattern(self) -> str:
+        """One letter for each request: + answered, - not."""
+        return "".join("+" if status == 200 else "-" for _begin, _end, status in self.requests)
+
+    @property
+    def gap(self) -> float:
+        """Seconds from the last answer before the failures to the beginning of the first one after them."""
+        found = re.search(r"\+-+\+", self.pattern)
+        return self.requests[found.end() - 1][0] - self.requests[found.start()][1] if found else 0.0
+
+
+@contextmanager
+def visiting(probe: Probe) -> Iterator[list[Visits]]:
+    """Ask an application on each host all the time."""
+    done = Event()
+    visits = [Visits(host) for host in HOSTS]
+
+    def visit(visits: Visits) -> None:
+        visitor: Visitor = probe.visitor(visits.host)
+        while not done.is_set():
+            begin = time.monotonic()
+            try:
+                status = visitor.ask("/env").status
+            except OSError:
+                status = 0
+            visits.requests.append((begin, time.monotonic(), status))
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor() as pool:
+        jobs = [pool.submit(visit, each) for each in visits]
+        try:
+            yield visits
+        finally:
+            done.set()
+    for job in jobs:
+        job.result()
+
+
+@dataclass
+class Switch:
+    """What a setting came after, the units of that front end, and what visitors met meanwhile."""
+
+    setting: Setting
+    before: str | None = None
+    units: list[str] = field(default_factory=list)
+    visits: list[Visits] = field(default_factory=list)
+
+
+SWITCHES: list[Switch] = []
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=str)
+def switch(request: pytest.FixtureRequest) -> Switch:
+    """The hosts with another front end than before."""
+    switch = Switch(request.param)
+    previous = SWITCHES[-1].setting if SWITCHES else None
+    stays = previous and next((way for way in previous.ways if way in switch.setting.ways), None)
+    if previous:
+        switch.before = previous.front_end
+        manifest = HOSTS[0].file(f"{MANIFESTS}/frontend_{previous.front_end}.json")
+        switch.units = json.loads(manifest.content_string)["units"]
+    if stays:
+        with visiting(_probe(stays, HOSTS[0])) as switch.visits:
+            switch.setting.publish()
+    else:
+        switch.setting.publish()
+    SWITCHES.append(switch)
+    return switch
+
+
+@pytest.fixture(scope="module")
+def cells(switch: Switch) -> list[Cell]:
+    """Whom the claims are asked."""
+    return switch.setting.cells
+
+
+def test_the_front_end_before_has_given_way(switch: Switch) -> None:
+    front_end = switch.setting.front_end
+    for host in HOSTS:
+        assert host.check_output("cd %s && ls frontend_*.json", MANIFESTS) == f"frontend_{front_end}.json"
+        for unit in switch.units if switch.before != front_end else ():
+            assert not host.service(unit).is_running
+            assert not host.service(unit).is_enabled
+    for visits in switch.visits:
+        print(f"{visits.host.backend.hostname}: {visits.pattern.count('-')} of {len(visits.pattern)} requests failed")
+        assert re.fullmatch(r"\++-*\++", visits.pattern)
+
+
+# The one set of claims, asked again behind every front end.
+globals().update({name: test for name, test in vars(test_claims).items() if name.startswith("test_")})
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_the_page_says_what_was_seen(front_end: str) -> None:
+    if front_end not in PUBLISHED:
+        pytest.skip(f"{HANDED_IN[front_end]} names no {front_end}")
+    verdicts: dict[str, str] = {}
+    for way in pairs.reached(front_end):
+        asked = [
+            (cell, SEEN[cell])
+            for setting in SETTINGS
+            if setting.front_end == front_end and way in setting.ways
+            for cell in setting.cells
+            if cell.probe == _probe(way, cell.back)
+        ]
+        kept = all(claims.keys() >= NEEDS_NOTHING and all(claims.values()) for _cell, claims in asked)
+        afar = any(cell.front != cell.back for cell, _claims in asked)
+        verdicts[str(way)] = (pairs.WORKS if afar else pairs.HERE) if kept else pairs.FAILS
+    gaps = {
+        switch.before: round(max(visits.gap for visits in switch.visits), 1)
+        for switch in SWITCHES
+        if switch.setting.front_end == front_end and switch.before and switch.visits
+    }
+    seen = pairs.Seen({front_end: verdicts}, {front_end: gaps})
+    everything = pairs.Seen(**json.loads(pairs.SEEN.read_text())) if pairs.SEEN.exists() else pairs.Seen({}, {})
+    everything.update(seen)
+    pairs.SEEN.write_text(json.dumps(asdict(everything)))
+    said = pairs.committed().verdicts.get(front_end, {})
+    assert {way: said.get(way) for way in verdicts} == verdicts, "write the page with `python -m tools.pairs`"
