@@ -60,7 +60,6 @@ def _claim(ask: t.Callable[..., None], needs: str | None) -> t.Callable[..., Non
         try:
             ask(**{name: value for name, value in given.items() if name in parameters})
         except Exception as error:
-            error.add_note(f"asked of {cell}")
             return error
         return None
 
@@ -70,9 +69,12 @@ def _claim(ask: t.Callable[..., None], needs: str | None) -> t.Callable[..., Non
             errors = list(pool.map(lambda cell: answer(cell, options), asked))
         for cell, error in zip(asked, errors, strict=True):
             SEEN[cell][ask.__name__] = SEEN[cell].get(ask.__name__, True) and error is None
-        found = [error for error in errors if error]
+        found = {cell: error for cell, error in zip(asked, errors, strict=True) if error}
         if found:
-            raise ExceptionGroup(f"{len(found)} of {len(asked)} cells do not keep it", found)
+            told = "\n".join(
+                f"{cell}: {(str(error) or type(error).__name__).splitlines()[0]}" for cell, error in found.items()
+            )
+            raise AssertionError(f"{len(found)} of {len(asked)} do not keep it\n{told}") from next(iter(found.values()))
 
     test.__name__, test.__doc__, test.__module__ = ask.__name__, ask.__doc__, ask.__module__
     own = [parameter for name, parameter in parameters.items() if name not in ("visitor", "host")]
