@@ -1,7 +1,8 @@
 """usage: python -m tools.generate [--check], in the root of the project
 
-Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs and
-the reference and the table of pairs in docs/. With --check nothing is written, and the exit code is 1 where a file is not what it should be.
+Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs, the
+reference and the rows of docs/pairs.md. With --check nothing is written, and the exit code is 1 where a file is not
+what it should be.
 """
 
 from __future__ import annotations
