@@ -386,7 +386,9 @@ class Builder:
                 f"[ -x {uv} ] || {{ {python} -m venv --clear {own} && {own}/bin/pip install --no-input --quiet uv; }}",
             )
         install = f"{venv}/bin/python -m pip install --no-input --progress-bar off"
-        make = f"exec {python} -m venv {venv}"
+        # pip is most of the time and the space that a venv takes, and nobody needs it who installs nothing.
+        is_empty = plan.app.requirements == [] and not plan.app.server_requirements
+        make = f"exec {python} -m venv {'--without-pip ' if is_empty else ''}{venv}"
         if uv:
             install = f"{uv} pip install --no-progress --python {venv}/bin/python"
             make = f"exec {uv} venv --quiet --allow-existing --python {python} {venv}"

@@ -74,6 +74,7 @@ options:
           - Lines as pip reads them, relative to the code folder.
           - Left out, C(-r requirements.txt) where the code has it, else C(.) where it has a C(pyproject.toml) or
             C(setup.py), else nothing.
+          - An empty list installs nothing; where the server wants nothing either, the venv has no pip.
         type: list
         elements: str
       server_requirements:

@@ -315,7 +315,8 @@ APP: tuple[Key, ...] = (
     Key(
         "requirements",
         "list",
-        "Lines as pip reads them; left out: the source's own requirements.txt, pyproject.toml or setup.py.",
+        "Lines as pip reads them; left out: the source's own requirements.txt, pyproject.toml or setup.py;"
+        " an empty list: nothing, and no pip in the venv.",
         elements="str",
         example=["Django==5.2.8", "-r requirements.txt"],
         check=_line,

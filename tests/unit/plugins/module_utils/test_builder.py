@@ -125,6 +125,22 @@ def test_first_and_second_run(make: Make, layout: Layout) -> None:
     assert stage.stopped == 0
 
 
+@pytest.mark.parametrize(
+    ("keys", "has_pip"),
+    [
+        ({"requirements": []}, False),
+        ({"requirements": None}, True),
+        ({"requirements": ["a"]}, True),
+        ({"requirements": [], "server_requirements": ["a"]}, True),
+    ],
+)
+def test_who_installs_nothing_has_no_pip(make: Make, keys: dict[str, t.Any], has_pip: bool) -> None:
+    builder, stage = make(app(**keys))
+    run(builder)
+    (step,) = (step for step in stage.steps if step.name == "venv")
+    assert ("--without-pip" not in step.script) == has_pip
+
+
 def test_a_thousand_steps_less(make: Make) -> None:
     """Without a change, an interpreter is asked once for all applications, and nothing else is."""
     apps = [app(f"app{number}") for number in range(20)]
