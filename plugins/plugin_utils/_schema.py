@@ -400,6 +400,13 @@ APP: tuple[Key, ...] = (
         check_key=_url,
     ),
     Key(
+        "htaccess",
+        "bool",
+        "Let Apache read .htaccess files in the folders of static files; who may write there then decides what they do.",
+        default=False,
+        example=True,
+    ),
+    Key(
         "setup",
         "list",
         "Command lines run in each new release as the application's user, the venv first in PATH;"
@@ -685,6 +692,7 @@ MOUNT: tuple[Key, ...] = (
     _like("static", description="Static files; URL inside the mount: absolute path."),
     _like("static_max_age"),
     _like("private", description="Private folders; URL inside the mount: absolute path."),
+    _like("htaccess"),
     _like("limits"),
     Key(
         "extra",
@@ -891,6 +899,35 @@ ROLES: dict[str, Role] = {
             default=[],
             elements="str",
             example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
+        ),
+    ),
+    "frontend_apache": _front_end(
+        "apache",
+        "Apache",
+        Key(
+            "frontend_apache_workers",
+            "int",
+            "Worker processes at most, started as they are needed; each works on 64 requests at a time and keeps some"
+            " 4000 idle connections open.",
+            default=16,
+            example=32,
+        ),
+        Key(
+            "frontend_apache_modules",
+            "list",
+            "Modules to load beside those that the sites need, for raw lines.",
+            default=[],
+            elements="str",
+            example=["ratelimit"],
+            check=_name,
+        ),
+        Key(
+            "frontend_apache_server_extra",
+            "list",
+            "Raw lines outside of all sites.",
+            default=[],
+            elements="str",
+            example=["MaxConnectionsPerChild 100000"],
         ),
     ),
 }
