@@ -13,15 +13,20 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._sandbox import service
-from ._catalog import SYSTEM_PYTHONS
+from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ._schema import ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
-from ._validate import Key, Problem, Validator
+from ._validate import Key, Problem, Validator, suggest
 
 Item = dict[str, t.Any]
 
 ROOT = "/srv/pyhost"
 STATE = "/var/lib/pyhost"
 RUN = "/run/pyhost"
+
+
+def wsgi_script(name: str) -> str:
+    """Return where an application's WSGI script file is."""
+    return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
 
 
 class BadItems(ValueError):
@@ -135,6 +140,7 @@ def sites(path: str, items: t.Any) -> list[Item]:
             "prefix_regex": re.escape(prefix),
             "body": parse_size(mount["limits"]["body"]),
             "timeout": mount["limits"]["timeout"],
+            "daemon": mount["daemon"] and _daemon_in_front_end(mount),
             "static": _locations(prefix, mount["static"]),
             "private": _locations(prefix, mount["private"]),
         }
@@ -154,9 +160,77 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for index, item in enumerate(completed)
         if not item["domains"] and not item["default"]
     ]
+    front_end = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
+    problems += [
+        Problem(f"{path}[{index}].mounts", f"{mount['app']} {wrong}")
+        for index, item in enumerate(completed)
+        for mount in item["mounts"]
+        for wrong in [_wrong_way(mount, front_end)]
+        if wrong
+    ]
     if problems:
         raise BadItems(problems)
     return sorted(completed, key=lambda site: site["name"])
+
+
+def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
+    """Return what is wrong with the way from the front end to an application."""
+    protocol = mount["protocol"]
+    if protocol not in front_end.speaks:
+        return f"has protocol '{protocol}', which {front_end.name} does not speak; {suggest(protocol, front_end.speaks)}"
+    if protocol == INSIDE_THE_FRONT_END:
+        if not mount["daemon"] or mount["endpoints"]:
+            return f"has protocol {protocol}; give daemon, and leave endpoints out"
+    elif mount["daemon"] or not mount["endpoints"]:
+        return f"has protocol {protocol}; give endpoints, and leave daemon out"
+    return ""
+
+
+def daemon_options(app: str, wanted: Item, limits: Item) -> list[str]:
+    """Return the options of mod_wsgi's daemon process group of an application.
+
+    ``wanted`` has processes, threads and venv. The names and units (seconds, bytes) are those of WSGIDaemonProcess.
+    """
+    timeout = limits["timeout"]
+    return [
+        # Given at all, even one process counts as several that share nothing.
+        *([f"processes={wanted['processes']}"] if wanted["processes"] > 1 else []),
+        f"threads={wanted['threads']}",
+        f"python-home={wanted['venv']}",
+        f"home={STATE}/{app}",
+        f"display-name=pyhost-{app}",
+        "lang=C.UTF-8",
+        "locale=C.UTF-8",
+        "umask=0027",
+        # A request that takes longer costs its process.
+        f"request-timeout={timeout}",
+        f"socket-timeout={timeout}",
+        f"queue-timeout={timeout}",
+        # A process that is to go finishes what it has begun.
+        f"graceful-timeout={timeout}",
+        f"shutdown-timeout={timeout}",
+        "listen-backlog=4096",
+        # A response header of more than the stock 32k would be a 500.
+        "header-buffer-size=65536",
+    ]
+
+
+def _daemon_in_front_end(mount: Item) -> Item:
+    """Return what the front end prints for the processes that it starts as an account of their own."""
+    daemon = mount["daemon"]
+    memory = parse_size(mount["limits"]["memory"]) // daemon["processes"]
+    return {
+        "name": mount["app"],
+        "script": daemon["script"],
+        "folder": posixpath.dirname(daemon["script"]),
+        "options": [
+            f"user={daemon['user']}",
+            f"group={daemon['user']}",
+            *daemon_options(mount["app"], daemon, mount["limits"]),
+            # No cgroup of their own holds them: the share of each process.
+            f"memory-limit={memory}",
+        ],
+    }
 
 
 def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
