@@ -402,7 +402,7 @@ APP: tuple[Key, ...] = (
     Key(
         "htaccess",
         "bool",
-        "Let Apache read .htaccess files in the folders of static files; who may write there then decides what they do.",
+        "Let Apache read the .htaccess files in folders of static files.",
         default=False,
         example=True,
     ),
