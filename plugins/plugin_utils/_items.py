@@ -100,15 +100,23 @@ def processes(path: str, items: t.Any) -> list[Item]:
         base = f"{item['release']}/current" if item["release"] else None
         module, callable_ = (item["wsgi"] or ":").split(":")
         listen = item["listen"] or [f"{RUN}/{item['name']}.sock"]
+        state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
+        variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
+        script = wsgi_script(item["name"])
         return {
             **item,
             "module": module,
             "callable": callable_,
             "code": item["code"] or f"{base}/code",
-            "venv": item["venv"] or f"{base}/venv",
+            "venv": venv,
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
-            "sandbox": service(item["network"]),
-            "state": f"{STATE}/{item['name']}",
+            # As Python writes them.
+            "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
+            "sandbox": service(item["network"], loopback=item["protocol"] == "http"),
+            "script": script,
+            "daemon": _daemon(item["name"], script, _daemon_options({**item, "venv": venv}, item["limits"])),
+            "body": parse_size(item["limits"]["body"]),
+            "state": state,
             "listen": listen,
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
@@ -186,19 +194,22 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     return ""
 
 
-def daemon_options(app: str, wanted: Item, limits: Item) -> list[str]:
-    """Return the options of mod_wsgi's daemon process group of an application.
+def _daemon(name: str, script: str, options: list[str]) -> Item:
+    """Return what the templates print of mod_wsgi's daemon processes."""
+    return {"name": name, "script": script, "folder": posixpath.dirname(script), "options": options}
 
-    ``wanted`` has processes, threads and venv. The names and units (seconds, bytes) are those of WSGIDaemonProcess.
-    """
+
+def _daemon_options(wanted: Item, limits: Item) -> list[str]:
+    """Return options of WSGIDaemonProcess, in its units (seconds, bytes)."""
     timeout = limits["timeout"]
     return [
-        # Given at all, even one process counts as several that share nothing.
+        # Given at all, even one process counts as several.
         *([f"processes={wanted['processes']}"] if wanted["processes"] > 1 else []),
         f"threads={wanted['threads']}",
         f"python-home={wanted['venv']}",
-        f"home={STATE}/{app}",
-        f"display-name=pyhost-{app}",
+        # The account may have none; the script goes to the code.
+        "home=/",
+        "display-name=%{GROUP}",
         "lang=C.UTF-8",
         "locale=C.UTF-8",
         "umask=0027",
@@ -217,20 +228,14 @@ def daemon_options(app: str, wanted: Item, limits: Item) -> list[str]:
 
 def _daemon_in_front_end(mount: Item) -> Item:
     """Return what the front end prints for the processes that it starts as an account of their own."""
-    daemon = mount["daemon"]
-    memory = parse_size(mount["limits"]["memory"]) // daemon["processes"]
-    return {
-        "name": mount["app"],
-        "script": daemon["script"],
-        "folder": posixpath.dirname(daemon["script"]),
-        "options": [
-            f"user={daemon['user']}",
-            f"group={daemon['user']}",
-            *daemon_options(mount["app"], daemon, mount["limits"]),
-            # No cgroup of their own holds them: the share of each process.
-            f"memory-limit={memory}",
-        ],
-    }
+    daemon, limits = mount["daemon"], mount["limits"]
+    own = [
+        f"user={daemon['user']}",
+        f"group={daemon['user']}",
+        # No cgroup of their own holds them: the share of each process.
+        f"memory-limit={parse_size(limits['memory']) // daemon['processes']}",
+    ]
+    return _daemon(mount["app"], daemon["script"], [*own, *_daemon_options(daemon, limits)])
 
 
 def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
