@@ -238,6 +238,33 @@ def _daemon_in_front_end(mount: Item) -> Item:
     return _daemon(mount["app"], daemon["script"], [*own, *_daemon_options(daemon, limits)])
 
 
+def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
+    """Return name-based hosts in the order in which the first that matches is the right one.
+
+    The default site comes first of all, then exact names, then wildcards, those with more labels before the others.
+    Each has the ``site``'s name, its ``names`` and whether they are ``wildcard`` names.
+    """
+    exact = [
+        {
+            "site": site["name"],
+            "names": [name for name in site["domains"] if not name.startswith("*")],
+            "wildcard": False,
+            "default": site["default"],
+        }
+        for site in sites
+    ]
+    wildcards = [
+        {"site": site["name"], "names": [name], "wildcard": True, "default": False}
+        for site in sites
+        for name in site["domains"]
+        if name.startswith("*")
+    ]
+    return [
+        *sorted((host for host in exact if host["names"] or host["default"]), key=lambda host: not host["default"]),
+        *sorted(wildcards, key=lambda host: -host["names"][0].count(".")),
+    ]
+
+
 def _quoted(value: str) -> str:
     """Return a value as systemd reads it in an EnvironmentFile: in double quotes only these four need the backslash."""
     return '"' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'
@@ -248,6 +275,7 @@ def _locations(prefix: str, paths: dict[str, str]) -> list[Item]:
     return [
         {
             "url": prefix + url,
+            "url_regex": re.escape(prefix + url),
             "path": path.rstrip("/") + ("/" if url.endswith("/") else ""),
             "folder": url.endswith("/"),
             # Below it no link is followed: the application may write there.

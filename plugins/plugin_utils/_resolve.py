@@ -301,7 +301,7 @@ class _Resolver:
             first = self._view(name, on) if on else None
             for host in on[1:] if self.fleet.frontends is not None else ():
                 view = self.views[name][host]
-                for key in ("domains", "default", "path", "protocol", "backend", "static", "port", "extra"):
+                for key in ("domains", "default", "path", "protocol", "backend", "static", "htaccess", "port", "extra"):
                     if first and view.app[key] != first.app[key]:
                         self.validator.problem(
                             f"{view.path}.{key}",
@@ -322,6 +322,11 @@ class _Resolver:
                             f"'{domain}' with path '{view.app['path']}' is taken by {other};"
                             " give one of them another domain or path",
                         )
+                if view.app["htaccess"] and front_end != "apache":
+                    self.validator.problem(
+                        f"{view.path}.htaccess",
+                        f"only Apache reads .htaccess, and pyhost_frontend of {host} is {front_end}; leave it out",
+                    )
                 if view.app["static"] and host not in on:
                     self.validator.problem(
                         f"{view.path}.static",
@@ -537,6 +542,7 @@ class _Resolver:
             },
             "static_max_age": app["static_max_age"],
             "limits": app["limits"],
+            "htaccess": app["htaccess"],
             "extra": app["extra"][front_end],
         }
 

@@ -400,6 +400,13 @@ APP: tuple[Key, ...] = (
         check_key=_url,
     ),
     Key(
+        "htaccess",
+        "bool",
+        "Let Apache read the .htaccess files in folders of static files.",
+        default=False,
+        example=True,
+    ),
+    Key(
         "setup",
         "list",
         "Command lines run in each new release as the application's user, the venv first in PATH;"
@@ -715,6 +722,7 @@ MOUNT: tuple[Key, ...] = (
     _like("static", description="Static files; URL inside the mount: absolute path."),
     _like("static_max_age"),
     _like("private", description="Private folders; URL inside the mount: absolute path."),
+    _like("htaccess"),
     _like("limits"),
     Key(
         "extra",
@@ -843,6 +851,15 @@ def _front_end(name: str, title: str, *own: Key) -> Role:
                 elements="str",
                 example=["10.0.0.0/8"],
             ),
+            Key(
+                f"frontend_{name}_replaces",
+                "list",
+                f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
+                " ready and tested, and goes on as before if anything fails.",
+                default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
+                elements="str",
+                example=[],
+            ),
             *own,
         ),
     )
@@ -927,6 +944,35 @@ ROLES: dict[str, Role] = {
             default=[],
             elements="str",
             example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
+        ),
+    ),
+    "frontend_apache": _front_end(
+        "apache",
+        "Apache",
+        Key(
+            "frontend_apache_workers",
+            "int",
+            "Worker processes at most, started as they are needed; each works on 64 requests at a time and keeps some"
+            " 4000 idle connections open.",
+            default=16,
+            example=32,
+        ),
+        Key(
+            "frontend_apache_modules",
+            "list",
+            "Modules to load beside those that the sites need, for raw lines.",
+            default=[],
+            elements="str",
+            example=["ratelimit"],
+            check=_name,
+        ),
+        Key(
+            "frontend_apache_server_extra",
+            "list",
+            "Raw lines outside of all sites.",
+            default=[],
+            elements="str",
+            example=["MaxConnectionsPerChild 100000"],
         ),
     ),
 }
