@@ -30,4 +30,5 @@ class FilterModule:
             "releases": _filter(_items.releases),
             "processes": _filter(_items.processes),
             "sites": _filter(_items.sites),
+            "virtual_hosts": _items.virtual_hosts,
         }

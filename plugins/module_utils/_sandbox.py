@@ -43,8 +43,18 @@ _SERVICE = [
 
 _NETWORK = ["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"]
 _NO_NETWORK = ["RestrictAddressFamilies=AF_UNIX", "PrivateNetwork=yes", "IPAddressDeny=any"]
+# The loopback is the service's own one: nobody else reaches what it has there, nor it what others have on theirs.
+_OWN_LOOPBACK = [
+    "RestrictAddressFamilies=AF_UNIX AF_INET",
+    "PrivateNetwork=yes",
+    "IPAddressDeny=any",
+    "IPAddressAllow=127.0.0.1",
+]
 
 
-def service(network: bool) -> list[str]:
-    """Return the sandbox of a running application, which may open network connections or reaches unix sockets only."""
-    return [*_SERVICE, *(_NETWORK if network else _NO_NETWORK)]
+def service(network: bool, loopback: bool = False) -> list[str]:
+    """Return the sandbox of a running application, which may open network connections or reaches unix sockets only.
+
+    With ``loopback``, its server consists of several parts that reach each other over a loopback of their own.
+    """
+    return [*_SERVICE, *(_NETWORK if network else _OWN_LOOPBACK if loopback else _NO_NETWORK)]

@@ -18,6 +18,9 @@ class FrontEnd:
 # The distribution's servers embed the distribution's interpreter; these are its names.
 SYSTEM_PYTHONS = ("python3", "/usr/bin/python3")
 
+# The front end starts the processes itself, so the application is on its host.
+INSIDE_THE_FRONT_END = "wsgi"
+
 
 @dataclass(frozen=True)
 class BackEnd:
@@ -36,12 +39,17 @@ class BackEnd:
         """Return what the venv of that interpreter needs for this server."""
         return [] if self.packaged and python in SYSTEM_PYTHONS else list(self.requirements)
 
+    def runs(self, python: str) -> bool:
+        """Return whether that interpreter has this server, from the distribution or from its venv."""
+        return python in SYSTEM_PYTHONS or bool(self.requirements)
+
 
 FRONT_ENDS: dict[str, FrontEnd] = {
     row.name: row
     for row in (
         FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("apache", speaks=("wsgi", "uwsgi", "fastcgi", "scgi", "http")),
     )
 }
 
@@ -50,11 +58,16 @@ BACK_ENDS: dict[str, BackEnd] = {
     for row in (
         BackEnd("uwsgi", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",), packaged=True),
         BackEnd("flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",)),
+        BackEnd("mod_wsgi", serves=("wsgi", "http"), packaged=True),
     )
 }
 
 
-def protocols(front_end: str, back_end: str) -> list[str]:
+def protocols(front_end: str, back_end: str, *, same_host: bool = True) -> list[str]:
     """Return the protocols that connect the two, the back end's favourite first; empty where none does."""
     speaks = FRONT_ENDS[front_end].speaks
-    return [protocol for protocol in BACK_ENDS[back_end].serves if protocol in speaks]
+    return [
+        protocol
+        for protocol in BACK_ENDS[back_end].serves
+        if protocol in speaks and (same_host or protocol != INSIDE_THE_FRONT_END)
+    ]

@@ -13,15 +13,20 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._sandbox import service
-from ._catalog import SYSTEM_PYTHONS
+from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ._schema import ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
-from ._validate import Key, Problem, Validator
+from ._validate import Key, Problem, Validator, suggest
 
 Item = dict[str, t.Any]
 
 ROOT = "/srv/pyhost"
 STATE = "/var/lib/pyhost"
 RUN = "/run/pyhost"
+
+
+def wsgi_script(name: str) -> str:
+    """Return where an application's WSGI script file is."""
+    return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
 
 
 class BadItems(ValueError):
@@ -95,15 +100,23 @@ def processes(path: str, items: t.Any) -> list[Item]:
         base = f"{item['release']}/current" if item["release"] else None
         module, callable_ = (item["wsgi"] or ":").split(":")
         listen = item["listen"] or [f"{RUN}/{item['name']}.sock"]
+        state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
+        variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
+        script = wsgi_script(item["name"])
         return {
             **item,
             "module": module,
             "callable": callable_,
             "code": item["code"] or f"{base}/code",
-            "venv": item["venv"] or f"{base}/venv",
+            "venv": venv,
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
-            "sandbox": service(item["network"]),
-            "state": f"{STATE}/{item['name']}",
+            # As Python writes them.
+            "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
+            "sandbox": service(item["network"], loopback=item["protocol"] == "http"),
+            "script": script,
+            "daemon": _daemon(item["name"], script, _daemon_options({**item, "venv": venv}, item["limits"])),
+            "body": parse_size(item["limits"]["body"]),
+            "state": state,
             "listen": listen,
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
@@ -137,6 +150,7 @@ def sites(path: str, items: t.Any) -> list[Item]:
             "body": (body := parse_size(mount["limits"]["body"])),
             "body_kib": -(-body // 1024),
             "timeout": mount["limits"]["timeout"],
+            "daemon": mount["daemon"] and _daemon_in_front_end(mount),
             "static": _locations(prefix, mount["static"]),
             "private": (private := _locations(prefix, mount["private"])),
             "private_sealed": bool(private) and all(location["sealed"] for location in private),
@@ -169,12 +183,104 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for mount in item["mounts"]
         if path == "frontend_lighttpd_sites" and len({location["sealed"] for location in mount["private"]}) > 1
     ]
+    front_end = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
+    problems += [
+        Problem(f"{path}[{index}].mounts", f"{mount['app']} {wrong}")
+        for index, item in enumerate(completed)
+        for mount in item["mounts"]
+        for wrong in [_wrong_way(mount, front_end)]
+        if wrong
+    ]
     if problems:
         raise BadItems(problems)
     names = [domain for site in completed for domain in site["domains"]]
     for site in completed:
         site["host_regex"] = _host_regex(site["domains"], names)
     return sorted(completed, key=lambda site: site["name"])
+
+
+def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
+    """Return what is wrong with the way from the front end to an application."""
+    protocol = mount["protocol"]
+    if protocol not in front_end.speaks:
+        return f"has protocol '{protocol}', which {front_end.name} does not speak; {suggest(protocol, front_end.speaks)}"
+    if protocol == INSIDE_THE_FRONT_END:
+        if not mount["daemon"] or mount["endpoints"]:
+            return f"has protocol {protocol}; give daemon, and leave endpoints out"
+    elif mount["daemon"] or not mount["endpoints"]:
+        return f"has protocol {protocol}; give endpoints, and leave daemon out"
+    return ""
+
+
+def _daemon(name: str, script: str, options: list[str]) -> Item:
+    """Return what the templates print of mod_wsgi's daemon processes."""
+    return {"name": name, "script": script, "folder": posixpath.dirname(script), "options": options}
+
+
+def _daemon_options(wanted: Item, limits: Item) -> list[str]:
+    """Return options of WSGIDaemonProcess, in its units (seconds, bytes)."""
+    timeout = limits["timeout"]
+    return [
+        # Given at all, even one process counts as several.
+        *([f"processes={wanted['processes']}"] if wanted["processes"] > 1 else []),
+        f"threads={wanted['threads']}",
+        f"python-home={wanted['venv']}",
+        # The account may have none; the script goes to the code.
+        "home=/",
+        "display-name=%{GROUP}",
+        "lang=C.UTF-8",
+        "locale=C.UTF-8",
+        "umask=0027",
+        # A request that takes longer costs its process.
+        f"request-timeout={timeout}",
+        f"socket-timeout={timeout}",
+        f"queue-timeout={timeout}",
+        # A process that is to go finishes what it has begun.
+        f"graceful-timeout={timeout}",
+        f"shutdown-timeout={timeout}",
+        "listen-backlog=4096",
+        # A response header of more than the stock 32k would be a 500.
+        "header-buffer-size=65536",
+    ]
+
+
+def _daemon_in_front_end(mount: Item) -> Item:
+    """Return what the front end prints for the processes that it starts as an account of their own."""
+    daemon, limits = mount["daemon"], mount["limits"]
+    own = [
+        f"user={daemon['user']}",
+        f"group={daemon['user']}",
+        # No cgroup of their own holds them: the share of each process.
+        f"memory-limit={parse_size(limits['memory']) // daemon['processes']}",
+    ]
+    return _daemon(mount["app"], daemon["script"], [*own, *_daemon_options(daemon, limits)])
+
+
+def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
+    """Return name-based hosts in the order in which the first that matches is the right one.
+
+    The default site comes first of all, then exact names, then wildcards, those with more labels before the others.
+    Each has the ``site``'s name, its ``names`` and whether they are ``wildcard`` names.
+    """
+    exact = [
+        {
+            "site": site["name"],
+            "names": [name for name in site["domains"] if not name.startswith("*")],
+            "wildcard": False,
+            "default": site["default"],
+        }
+        for site in sites
+    ]
+    wildcards = [
+        {"site": site["name"], "names": [name], "wildcard": True, "default": False}
+        for site in sites
+        for name in site["domains"]
+        if name.startswith("*")
+    ]
+    return [
+        *sorted((host for host in exact if host["names"] or host["default"]), key=lambda host: not host["default"]),
+        *sorted(wildcards, key=lambda host: -host["names"][0].count(".")),
+    ]
 
 
 def _quoted(value: str) -> str:
@@ -187,6 +293,7 @@ def _locations(prefix: str, paths: dict[str, str]) -> list[Item]:
     return [
         {
             "url": prefix + url,
+            "url_regex": re.escape(prefix + url),
             "path": path.rstrip("/") + ("/" if url.endswith("/") else ""),
             "folder": url.endswith("/"),
             # In a release nobody can make links; its files are found by the link to the release in service.

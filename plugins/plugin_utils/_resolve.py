@@ -15,8 +15,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ._catalog import BACK_ENDS, protocols
-from ._items import ROOT, RUN, STATE
+from ._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, protocols
+from ._items import ROOT, RUN, STATE, wsgi_script
 from ._schema import APP, HOST, NAME, check_user
 from ._validate import Problem, Validator, suggest
 
@@ -106,8 +106,8 @@ class _Resolver:
         self.views: dict[str, dict[str, _View]] = {}
         # What many hosts see alike is checked once.
         self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
-        # The front ends that publish an application, by its name and back-end host
-        self.publishers: dict[tuple[str, str], set[str]] = {}
+        # The pairs of front-end and back-end host that must agree, by an application's name and back-end host
+        self.pairs: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def run(self) -> dict[str, Model]:
         for described in self.fleet.hosts.values():
@@ -127,7 +127,7 @@ class _Resolver:
         for frontend, apps in published.items():
             for name, on in apps:
                 for host in on:
-                    self.publishers.setdefault((name, host), set()).add(self.settings[frontend]["pyhost_frontend"])
+                    self.pairs.setdefault((name, host), set()).update((frontend, other) for other in on)
         self._check_views(runs_on, published)
         for host in backends:
             self._check_users(host, [name for name, on in runs_on.items() if host in on])
@@ -226,6 +226,13 @@ class _Resolver:
                     f"{app['backend']} does not serve '{app['protocol']}';"
                     f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
                 )
+            if not BACK_ENDS[app["backend"]].runs(app["python"]):
+                others = ", ".join(sorted(name for name, row in BACK_ENDS.items() if row.runs(app["python"])))
+                check.problem(
+                    f"{path}.python",
+                    f"{app['backend']} runs applications on the distribution's own interpreter only, not on"
+                    f" '{app['python']}'; leave python out, or choose another backend ({others})",
+                )
         return app if len(check.problems) == before else None
 
     def _check_source(self, path: str, app: App, given: Mapping[str, t.Any]) -> None:
@@ -294,7 +301,7 @@ class _Resolver:
             first = self._view(name, on) if on else None
             for host in on[1:] if self.fleet.frontends is not None else ():
                 view = self.views[name][host]
-                for key in ("domains", "default", "path", "protocol", "backend", "static", "port", "extra"):
+                for key in ("domains", "default", "path", "protocol", "backend", "static", "htaccess", "port", "extra"):
                     if first and view.app[key] != first.app[key]:
                         self.validator.problem(
                             f"{view.path}.{key}",
@@ -305,11 +312,7 @@ class _Resolver:
             taken: dict[tuple[str, str], str] = {}
             for name, on in apps:
                 view = self._view(name, on)
-                if not protocols(front_end, view.app["backend"]):
-                    self.validator.problem(
-                        f"{view.path}.backend",
-                        f"no protocol connects {front_end} (pyhost_frontend of {host}) with '{view.app['backend']}'",
-                    )
+                self._check_protocol(view, host, on)
                 domains = [*view.app["domains"], *(["default: true"] if view.app["default"] else [])]
                 for domain in domains:
                     other = taken.setdefault((domain, view.app["path"]), view.path)
@@ -319,12 +322,34 @@ class _Resolver:
                             f"'{domain}' with path '{view.app['path']}' is taken by {other};"
                             " give one of them another domain or path",
                         )
+                if view.app["htaccess"] and front_end != "apache":
+                    self.validator.problem(
+                        f"{view.path}.htaccess",
+                        f"only Apache reads .htaccess, and pyhost_frontend of {host} is {front_end}; leave it out",
+                    )
                 if view.app["static"] and host not in on:
                     self.validator.problem(
                         f"{view.path}.static",
                         f"the front end {host} is another host than {', '.join(on)}, where the files are;"
                         " run the application on the front-end host, or let it serve its files itself",
                     )
+
+    def _check_protocol(self, view: _View, frontend: str, on: list[str]) -> None:
+        front_end, back_end = self.settings[frontend]["pyhost_frontend"], view.app["backend"]
+        common = self._common(view.app["name"], on[0])
+        asked = view.app["protocol"]
+        if not common:
+            self.validator.problem(
+                f"{view.path}.backend",
+                f"no protocol connects {front_end} (pyhost_frontend of {frontend}) with '{back_end}'",
+            )
+        elif asked and asked not in common:
+            self.validator.problem(
+                f"{view.path}.protocol",
+                f"'{asked}' does not lead from {front_end} (pyhost_frontend of {frontend}) to {back_end} on"
+                f" {', '.join(on)}; leave it out or {suggest(asked, common)}"
+                + (", or publish with apache on the same host" if asked == INSIDE_THE_FRONT_END else ""),
+            )
 
     def _check_users(self, host: str, names: list[str]) -> None:
         first: dict[str, str] = {}
@@ -341,14 +366,16 @@ class _Resolver:
 
     def _protocol(self, name: str, host: str) -> str:
         """Return what an application on a host speaks: its own word, or the first that all its front ends know."""
-        app = self.views[name][host].app
-        front_ends = self.publishers.get((name, host), set())
-        common = [
-            protocol
-            for protocol in BACK_ENDS[app["backend"]].serves
-            if all(protocol in protocols(front_end, app["backend"]) for front_end in front_ends)
+        return str(self.views[name][host].app["protocol"] or next(iter(self._common(name, host)), ""))
+
+    def _common(self, name: str, host: str) -> list[str]:
+        """Return the protocols that lead from all its front ends to an application on a host."""
+        back_end = self.views[name][host].app["backend"]
+        ways = [
+            protocols(self.settings[frontend]["pyhost_frontend"], back_end, same_host=frontend == other)
+            for frontend, other in self.pairs.get((name, host), set())
         ]
-        return str(app["protocol"] or next(iter(common), ""))
+        return [protocol for protocol in BACK_ENDS[back_end].serves if all(protocol in way for way in ways)]
 
     # ---- TCP between hosts
 
@@ -463,6 +490,8 @@ class _Resolver:
             "release": f"{ROOT}/{app['name']}",
             "listen": [f"{RUN}/{app['name']}.sock"] * local + ([self._endpoint(app, host)] if remote else []),
             "allow": remote,
+            # http carries no SCRIPT_NAME.
+            **({"path": app["path"]} if "http" in BACK_ENDS[app["backend"]].serves else {}),
         }
 
     def _sites(self, host: str, published: list[tuple[str, list[str]]]) -> list[Model]:
@@ -491,17 +520,29 @@ class _Resolver:
 
     def _mount(self, host: str, front_end: str, name: str, on: list[str]) -> Model:
         app = self._view(name, on).app
+        protocol = self._protocol(name, on[0])
+        inside = protocol == INSIDE_THE_FRONT_END
         return {
             "app": name,
             "path": app["path"],
-            "protocol": self._protocol(name, on[0]),
-            "endpoints": [f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on],
+            "protocol": protocol,
+            "endpoints": []
+            if inside
+            else [f"{RUN}/{name}.sock" if backend == host else self._endpoint(app, backend) for backend in on],
+            "daemon": {
+                **{key: app[key] for key in ("user", "processes", "threads")},
+                "venv": f"{ROOT}/{name}/current/venv",
+                "script": wsgi_script(name),
+            }
+            if inside
+            else None,
             **{
                 key: {url: _published_path(name, path) for url, path in app[key].items()}
                 for key in ("static", "private")
             },
             "static_max_age": app["static_max_age"],
             "limits": app["limits"],
+            "htaccess": app["htaccess"],
             "extra": app["extra"][front_end],
         }
 

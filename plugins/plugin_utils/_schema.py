@@ -12,7 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ._catalog import BACK_ENDS, FRONT_ENDS
+from ._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from ._validate import Key
 
 # Accounts of Debian's base-passwd and of its usual services: an application must not run as one of them.
@@ -401,6 +401,13 @@ APP: tuple[Key, ...] = (
         check_key=_url,
     ),
     Key(
+        "htaccess",
+        "bool",
+        "Let Apache read the .htaccess files in folders of static files.",
+        default=False,
+        example=True,
+    ),
+    Key(
         "setup",
         "list",
         "Command lines run in each new release as the application's user, the venv first in PATH;"
@@ -656,6 +663,29 @@ PROCESS_ITEM: tuple[Key, ...] = (
     ),
 )
 
+# What the front end needs to start the processes itself, beside the limits of the mount.
+DAEMON: tuple[Key, ...] = (
+    _like("user", description="Account that runs the application.", required=True),
+    _like("processes"),
+    _like("threads"),
+    Key(
+        "venv",
+        "str",
+        "Folder of the venv.",
+        required=True,
+        example="/srv/pyhost/shop/current/venv",
+        check=_file_path,
+    ),
+    Key(
+        "script",
+        "str",
+        "The WSGI script file, which the account can read.",
+        required=True,
+        example="/etc/pyhost/mod_wsgi/shop.wsgi",
+        check=_file_path,
+    ),
+)
+
 MOUNT: tuple[Key, ...] = (
     Key(
         "app",
@@ -671,21 +701,29 @@ MOUNT: tuple[Key, ...] = (
         "str",
         "Protocol of the endpoints.",
         default="uwsgi",
-        choices=("uwsgi", "fastcgi", "scgi", "http"),
+        choices=("uwsgi", "fastcgi", "scgi", "http", INSIDE_THE_FRONT_END),
         example="uwsgi",
     ),
     Key(
         "endpoints",
         "list",
         "Where the application listens: paths of unix sockets, or address:port.",
-        required=True,
+        default=[],
         elements="str",
         example=["/run/pyhost/shop.sock"],
         check=_pattern(r"/[A-Za-z0-9._/+-]+|[A-Za-z0-9.\[\]:_-]+:[0-9]+", "a path or address:port"),
     ),
+    Key(
+        "daemon",
+        "dict",
+        "Instead of endpoints, where the protocol is wsgi: the processes that the front end starts itself.",
+        options=DAEMON,
+        example={"user": "shop", "venv": "/srv/shop/venv", "script": "/etc/pyhost/mod_wsgi/shop.wsgi"},
+    ),
     _like("static", description="Static files; URL inside the mount: absolute path."),
     _like("static_max_age"),
     _like("private", description="Private folders; URL inside the mount: absolute path."),
+    _like("htaccess"),
     _like("limits"),
     Key(
         "extra",
@@ -733,8 +771,8 @@ def _items(name: str, description: str, options: tuple[Key, ...], example: t.Any
     return Key(name, "list", description, default=[], elements="dict", options=options, example=example)
 
 
-def _back_end(name: str, title: str) -> Role:
-    """Return the role of a back end that runs each application as a process behind its endpoint."""
+def _back_end(name: str, title: str, *own: Key) -> Role:
+    """Return the role of a back end that runs applications; ``own`` are keys of an item that only this server has."""
     row = BACK_ENDS[name]
     protocol = _like(
         "protocol",
@@ -750,7 +788,7 @@ def _back_end(name: str, title: str) -> Role:
             _items(
                 f"backend_{name}_apps",
                 f"Applications that {title} runs.",
-                (*PROCESS_ITEM, protocol),
+                (*PROCESS_ITEM, protocol, *own),
                 [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
             ),
             Key(
@@ -884,6 +922,12 @@ ROLES: dict[str, Role] = {
     ),
     "backend_uwsgi": _back_end("uwsgi", "uWSGI"),
     "backend_flup": _back_end("flup", "flup"),
+    "backend_mod_wsgi": _back_end(
+        "mod_wsgi",
+        "mod_wsgi",
+        # The other protocols carry it with each request.
+        _like("path"),
+    ),
     "frontend_nginx": _front_end(
         "nginx",
         "nginx",
@@ -920,6 +964,35 @@ ROLES: dict[str, Role] = {
             default=[],
             elements="str",
             example=['server.kbytes-per-second = 1024'],
+        ),
+    ),
+    "frontend_apache": _front_end(
+        "apache",
+        "Apache",
+        Key(
+            "frontend_apache_workers",
+            "int",
+            "Worker processes at most, started as they are needed; each works on 64 requests at a time and keeps some"
+            " 4000 idle connections open.",
+            default=16,
+            example=32,
+        ),
+        Key(
+            "frontend_apache_modules",
+            "list",
+            "Modules to load beside those that the sites need, for raw lines.",
+            default=[],
+            elements="str",
+            example=["ratelimit"],
+            check=_name,
+        ),
+        Key(
+            "frontend_apache_server_extra",
+            "list",
+            "Raw lines outside of all sites.",
+            default=[],
+            elements="str",
+            example=["MaxConnectionsPerChild 100000"],
         ),
     ),
 }

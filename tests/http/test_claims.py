@@ -77,7 +77,10 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/")
     else:
         environ = visitor.ask("?a=b").json()
-        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", "", "a=b")
+        inside = "/" if visitor.differs("mount point without slash") else ""
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", inside, "a=b")
+        environ = visitor.ask("/").json()
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/sub", "/")
         outside = dataclasses.replace(visitor, mount="")
         assert outside.ask("/subway").status == 404
         assert outside.ask("/").status == 404
@@ -129,7 +132,7 @@ def test_a_line_feed_in_the_path(visitor: Visitor) -> None:
 @claim
 def test_malformed_paths_are_refused(visitor: Visitor, path: str) -> None:
     answer = visitor.raw(f"GET {visitor.mount}{path} HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n\r\n")
-    assert answer[:12] == b"HTTP/1.1 400"
+    assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404")
 
 
 @claim
@@ -168,8 +171,14 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
 )
 @claim
 def test_contradictions_are_refused(visitor: Visitor, headers: str) -> None:
-    head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n"
-    assert visitor.raw(f"{head}{headers}\r\n0\r\n\r\n")[:12] == b"HTTP/1.1 400"
+    head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\n"
+    answer = visitor.raw(f"{head}{headers}\r\n0\r\n\r\n")
+    if "chunked" in headers and visitor.differs("length and chunked"):
+        assert answer[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 411")
+        # What another server in between might take for the next request is not read.
+        assert b"\r\nConnection: close\r\n" in answer
+    else:
+        assert answer[:12] == b"HTTP/1.1 400"
 
 
 @claim
@@ -200,7 +209,9 @@ def test_authorization_arrives(visitor: Visitor) -> None:
 
 @claim
 def test_large_and_many_request_headers(visitor: Visitor) -> None:
-    assert len(visitor.ask("/env", headers={"X-Large": "x" * 30000}).json()["HTTP_X_LARGE"]) == 30000
+    assert len(visitor.ask("/env", headers={"X-Large": "x" * 15000}).json()["HTTP_X_LARGE"]) == 15000
+    larger = visitor.ask("/env", headers={"X-Large": "x" * 30000}).json().get("HTTP_X_LARGE", "")
+    assert len(larger) == (0 if visitor.differs("large request header") else 30000)
     many = visitor.ask("/env", headers={f"X-Many-{number}": "x" for number in range(90)}).json()
     assert len([key for key in many if key.startswith("HTTP_X_MANY_")]) == 90
 
@@ -211,6 +222,9 @@ def test_large_and_many_request_headers(visitor: Visitor) -> None:
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @claim
 def test_large_upload(visitor: Visitor, chunked: bool) -> None:
+    if chunked and visitor.differs("chunked upload"):
+        assert visitor.ask("/upload", "POST", body=iter([b"abc"]), chunked=True).status == 411
+        return
     headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(LARGE * MEGABYTE)}
     answer = visitor.ask("/upload", "POST", body=iter([PIECE] * LARGE), headers=headers, chunked=chunked)
     assert answer.json() == {"length": LARGE * MEGABYTE, "sha256": _digest()}
@@ -293,7 +307,12 @@ def test_two_cookies(visitor: Visitor) -> None:
 
 @claim
 def test_large_response_header(visitor: Visitor) -> None:
-    assert len(visitor.ask("/large?30000").headers["X-Large"]) == 30000
+    assert len(visitor.ask("/large?7000").headers["X-Large"]) == 7000
+    larger = visitor.ask("/large?30000")
+    if visitor.differs("large response header"):
+        assert larger.status in (500, 502)
+    else:
+        assert len(larger.headers["X-Large"]) == 30000
 
 
 @claim

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, probes, scenario_hosts
+from tests.http.visitor import Visitor, meanwhile, probes, scenario_hosts
 from tests.playbook import converge
+from tests.processes import exposure, main_process
 
 testinfra_hosts = scenario_hosts()
 
@@ -23,35 +22,9 @@ def _visitor(host: Host, app: str) -> Visitor:
     return PROBES[app].visitor(host)
 
 
-def _main(host: Host, app: str) -> str:
-    return host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
-
-
 def _workers(host: Host, app: str) -> list[str]:
-    main = _main(host, app)
+    main = main_process(host, app)
     return host.check_output("pgrep -P %s", main).split() if app.endswith("forks") else [main]
-
-
-def _meanwhile(host: Host, apps: list[str], work: t.Callable[[], None]) -> list[int]:
-    """Return the statuses of all requests, two at a time to each application, while the work is done."""
-    done = Event()
-
-    def visit(visitor: Visitor) -> list[int]:
-        statuses = []
-        while not done.is_set():
-            statuses.append(visitor.ask("/env").status)
-            time.sleep(0.01)
-        return statuses
-
-    with ThreadPoolExecutor() as pool:
-        visits = [pool.submit(visit, _visitor(host, app)) for app in apps for _ in range(2)]
-        try:
-            time.sleep(1)
-            work()
-            time.sleep(1)
-        finally:
-            done.set()
-        return [status for job in visits for status in job.result()]
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -60,14 +33,13 @@ def test_processes_and_threads_are_what_the_description_says(host: Host, app: st
     forks = app.endswith("forks")
     assert (environ["wsgi.multiprocess"], environ["wsgi.multithread"]) == (forks, not forks)
     assert len(_workers(host, app)) == (4 if forks else 1)
-    for process in {_main(host, app), *_workers(host, app)}:
+    for process in {main_process(host, app), *_workers(host, app)}:
         assert host.check_output("ps -o user:32= --pid %s", process) == app
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_sandbox_exposure_is_at_most_one(host: Host, app: str) -> None:
-    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
-    assert float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0]) <= 1.0
+    assert exposure(host, app) <= 1.0
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -104,7 +76,7 @@ def test_an_uncaught_exception_tells_visitors_nothing(host: Host, app: str) -> N
 def test_a_restart_finishes_what_it_has_begun(host: Host, app: str) -> None:
     with ThreadPoolExecutor() as pool:
         long = pool.submit(_visitor(host, app).ask, "/sleep?3")
-        statuses = _meanwhile(host, [app], lambda: host.check_output("systemctl restart pyhost-%s.service", app))
+        statuses = meanwhile([_visitor(host, app)], lambda: host.check_output("systemctl restart pyhost-%s.service", app))
         assert long.result().status == 200
     assert set(statuses) == {200}
     assert len(statuses) > 20
@@ -114,7 +86,7 @@ def test_a_restart_finishes_what_it_has_begun(host: Host, app: str) -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
     before = _workers(host, app)
-    host.check_output("kill -9 %s", before[0] if whose == "worker" else _main(host, app))
+    host.check_output("kill -9 %s", before[0] if whose == "worker" else main_process(host, app))
     assert _visitor(host, app).ask("/env").status == 200
     deadline = time.monotonic() + 10
     while len(_workers(host, app)) < len(before):
@@ -123,12 +95,12 @@ def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
 
 
 def test_a_new_release_fails_no_request(host: Host) -> None:
-    before = {app: _main(host, app) for app in APPS}
-    statuses = _meanwhile(host, APPS, lambda: str(converge(host, setup=["echo 2 > made-by-setup"])))
+    before = {app: main_process(host, app) for app in APPS}
+    statuses = meanwhile([_visitor(host, app) for app in APPS], lambda: str(converge(host, setup=["echo 2 > made-by-setup"])))
     assert set(statuses) == {200}
     assert len(statuses) > 200
     for app in APPS:
-        assert _main(host, app) != before[app]
+        assert main_process(host, app) != before[app]
         assert host.file(f"/srv/pyhost/{app}/current/code/made-by-setup").content_string == "2\n"
 
 
@@ -139,7 +111,7 @@ def test_another_back_end_and_back_leaves_nothing_behind(host: Host) -> None:
     since = "systemctl show --value --property ActiveEnterTimestampMonotonic pyhost-%s.socket"
     opened = {app: host.check_output(since, app) for app in APPS}
     pages = {app: _visitor(host, app).ask("/env/page").json() for app in APPS}
-    running = {app: _main(host, app) for app in stays}
+    running = {app: main_process(host, app) for app in stays}
     for playbook, here, gone in (("uwsgi", "uwsgi", "flup"), ("fastcgi_flup", "flup", "uwsgi")):
         converge(host, playbook=f"pyhost.web.{playbook}")
         assert "changed=0 " in converge(host, playbook=f"pyhost.web.{playbook}")
@@ -153,7 +125,7 @@ def test_another_back_end_and_back_leaves_nothing_behind(host: Host) -> None:
                 key: page[key] for key in ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "wsgi.url_scheme")
             }
     # Their own word is stronger than the playbook's, and nobody's socket was closed for a moment.
-    assert {app: _main(host, app) for app in stays} == running
+    assert {app: main_process(host, app) for app in stays} == running
     assert {app: host.check_output(since, app) for app in APPS} == opened
     assert not host.file("/etc/pyhost/uwsgi").exists
 

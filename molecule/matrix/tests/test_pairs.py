@@ -71,7 +71,7 @@ class Setting:
     @property
     def ways(self) -> list[Way]:
         """What is published: all that leads to other hosts, or what does not."""
-        afar = [way for way in pairs.WAYS if way.protocol in protocols(self.front_end, way.back_end)]
+        afar = [way for way in pairs.WAYS if way.protocol in protocols(self.front_end, way.back_end, same_host=False)]
         return afar if self.across else [way for way in pairs.reached(self.front_end) if way not in afar]
 
     @property

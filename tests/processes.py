@@ -1,0 +1,16 @@
+"""What a host says about the processes of an application."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+
+def main_process(host: Host, app: str) -> str:
+    """Return the number of the service's main process."""
+    return host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+
+
+def exposure(host: Host, app: str) -> float:
+    """Return systemd's verdict on the service's sandbox, 0 for safe to 10 for none."""
+    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
+    return float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0])
