@@ -48,6 +48,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
     row.name: row
     for row in (
         FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("apache", speaks=("wsgi", "uwsgi", "fastcgi", "scgi", "http")),
     )
 }
