@@ -193,7 +193,7 @@ def test_methods_of_ones_own_and_trace(visitor: Visitor) -> None:
 
 @claim
 def test_a_range_is_for_the_application_to_choose(visitor: Visitor) -> None:
-    assert visitor.ask("/env", headers={"Range": "bytes=0-3"}).status == 200
+    assert visitor.ask("/env", headers={"Range": "bytes=0-3"}).status == (206 if visitor.differs("range") else 200)
 
 
 @claim
@@ -331,7 +331,11 @@ def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
 def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visitor: Visitor, host: Host) -> None:
     assert visitor.ask("/crash").status in (500, 502)
     assert visitor.ask("/env").status == 200
-    log = host.check_output("journalctl --no-pager --output cat --unit pyhost-%s", _app(visitor))
+    if visitor.protocol == "wsgi":
+        # The front end runs it.
+        log = host.check_output("cat /var/log/apache2/%s.error.log", visitor.domain)
+    else:
+        log = host.check_output("journalctl --no-pager --output cat --unit pyhost-%s", _app(visitor))
     assert "RuntimeError: probe: an exception that nobody catches" in log
 
 
