@@ -20,8 +20,8 @@ description:
 options:
   preset:
     description:
-      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its own,
-        such as C(pyhost_frontend).
+      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its
+        own, such as C(pyhost_frontend).
     type: dict
     default: {}
 notes:
