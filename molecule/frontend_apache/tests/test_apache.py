@@ -61,6 +61,8 @@ def test_text_is_compressed_but_what_applications_say_is_not(host: Host) -> None
     packed = visitor.ask("/media/long.css", headers={"Accept-Encoding": "gzip"})
     assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
     assert len(packed.body) < 1000
+    again = {"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]}
+    assert visitor.ask("/media/long.css", headers=again).status == 304
     assert visitor.ask("/media/long.css").body == text
     assert visitor.ask("/env", headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
 
