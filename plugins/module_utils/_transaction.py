@@ -619,7 +619,7 @@ class Transaction:
             # A reload may kill long after it was asked for; every second without a server counts.
             broken = {unit: state for unit, state in self.systemd.show(self.wish.units).items() if state.broken}
             if broken:
-                unit, state = min(broken.items())
+                state = broken[min(broken)]
                 raise self._blame(sorted(broken), "the start", f"{state.active} ({state.sub})", since)
             if self.host.clock() > end:
                 name = f" (Host: {probe.host})" if probe.host else ""
