@@ -129,6 +129,14 @@ def sleep(environ: WSGIEnvironment, start: Start) -> Body:
     return _json(start, os.getpid())
 
 
+def compute(environ: WSGIEnvironment, start: Start) -> Body:
+    """Answer after as many seconds of computing as the query says, 10 at most."""
+    end = time.monotonic() + min(float(environ["QUERY_STRING"]), 10)
+    while time.monotonic() < end:
+        pass
+    return _json(start, os.getpid())
+
+
 ANSWERS = {
     answer.__name__: answer
     for answer in (
@@ -147,6 +155,7 @@ ANSWERS = {
         crash,
         secret,
         sleep,
+        compute,
     )
 }
 
