@@ -18,8 +18,8 @@ import time
 import pytest
 from testinfra.host import Host
 
-from tests.http.claims import Cell, claim, claim_of, hosts
-from tests.http.visitor import Visitor, probes
+from tests.http.claims import Cell, claim, claim_of
+from tests.http.visitor import Visitor, hosts, probes
 
 MEGABYTE = 1024 * 1024
 PIECE = bytes(range(256)) * 4096

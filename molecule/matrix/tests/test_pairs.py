@@ -18,8 +18,8 @@ from testinfra.host import Host
 
 from plugins.plugin_utils._catalog import FRONT_ENDS, protocols
 from tests.http import test_claims
-from tests.http.claims import NEEDS_NOTHING, SEEN, Cell, hosts
-from tests.http.visitor import Probe, Visitor, address
+from tests.http.claims import NEEDS_NOTHING, SEEN, Cell
+from tests.http.visitor import Probe, Visitor, address, hosts
 from tests.playbook import converge
 from tools import pairs
 from tools.pairs import Way
@@ -138,7 +138,7 @@ def visiting(probe: Probe) -> Iterator[list[Visits]]:
             visits.requests.append((begin, time.monotonic(), status))
             time.sleep(0.01)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(len(visits)) as pool:
         jobs = [pool.submit(visit, each) for each in visits]
         try:
             yield visits
