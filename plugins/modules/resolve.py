@@ -19,7 +19,9 @@ description:
     would be right.
 options:
   preset:
-    description: Keys that lie under every host's C(pyhost_app_defaults), such as C(backend).
+    description:
+      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its
+        own, such as C(pyhost_frontend).
     type: dict
     default: {}
 notes:
@@ -58,6 +60,10 @@ hosts:
       description: Releases that the host holds, items of C(app_apps).
       type: list
       elements: dict
+    retired:
+      description: Units and files of applications that no way to run them needs any more, if the host has them.
+      type: list
+      elements: str
     absent:
       description: Names of applications that are to be removed.
       type: list

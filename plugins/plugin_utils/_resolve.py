@@ -41,7 +41,7 @@ class Host:
 class Fleet:
     """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher.
 
-    ``preset`` lies under every host's ``pyhost_app_defaults``.
+    ``preset`` lies under every host's ``pyhost_app_defaults``; what begins with ``pyhost_``, under its variables.
     """
 
     hosts: dict[str, Host]
@@ -150,7 +150,7 @@ class _Resolver:
 
     def _read(self, host: Host) -> None:
         known = {key.name: key for key in HOST}
-        given: dict[str, t.Any] = {}
+        given: dict[str, t.Any] = {name: value for name, value in self.fleet.preset.items() if name in known}
         for variable, value in host.variables.items():
             if variable in known:
                 given[variable] = value
@@ -170,7 +170,8 @@ class _Resolver:
         trial = Validator()
         trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
         self.validator.problems.extend(trial.problems)
-        return self.fleet.preset if trial.problems else _lay_over(self.fleet.preset, given)
+        below = {name: value for name, value in self.fleet.preset.items() if not name.startswith("pyhost_")}
+        return below if trial.problems else _lay_over(below, given)
 
     def _read_apps(self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]) -> None:
         if not isinstance(apps, Mapping):
@@ -437,6 +438,7 @@ class _Resolver:
         sites = self._sites(host, published)
         return {
             "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
+            "retired": [name for app in here for name in _retired(app["name"], self._protocol(app["name"], host))],
             "absent": [app["name"] for app in absent],
             "purge": [app["name"] for app in absent if app["purge"]],
             "backends": {
@@ -545,6 +547,13 @@ class _Resolver:
             "htaccess": app["htaccess"],
             "extra": app["extra"][front_end],
         }
+
+
+def _retired(name: str, protocol: str) -> list[str]:
+    """Return the units and files that an application may have from other ways to run it, and needs no more."""
+    if protocol == INSIDE_THE_FRONT_END:
+        return [f"pyhost-{name}.socket", f"pyhost-{name}.service"]
+    return [] if protocol == "http" else [wsgi_script(name)]
 
 
 def _asked_host(domains: list[str]) -> str:

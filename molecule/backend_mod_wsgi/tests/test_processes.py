@@ -183,6 +183,44 @@ def test_every_other_way_and_back_leaves_nothing_behind(host: Host) -> None:
     assert {app: host.check_output(since, app) for app in APPS} == opened
 
 
+def test_inside_an_apache_that_publishes(host: Host) -> None:
+    """The same word once more, now with Apache alone: one process group for each application, no unit of its own."""
+    topology = {"playbook": "pyhost.web.apache_mod_wsgi"}
+    keys = ("SCRIPT_NAME", "PATH_INFO", "HTTP_HOST", "REMOTE_ADDR", "wsgi.url_scheme")
+    pages = {app: _visitor(host, app).ask("/env/page?a=b").json() for app in APPS}
+    converge(host, **topology)
+    for app, page in pages.items():
+        told = _visitor(host, app).ask("/env/page?a=b").json()
+        assert {key: told[key] for key in keys} == {key: page[key] for key in keys}
+        owners = host.check_output("ps -o user:32= --pid $(pgrep -d, -f '^.wsgi:%s.')", app).split()
+        assert owners == [app] * DAEMONS[app]
+    assert host.run("pgrep -x nginx").rc != 0
+    assert host.check_output("systemctl list-units --all --plain --no-legend 'pyhost-*'") == ""
+    assert host.run("ls /run/pyhost/*.sock").rc != 0
+    scripts = sorted(f"/etc/pyhost/mod_wsgi/{app}.wsgi" for app in APPS)
+    assert sorted(host.check_output("find /etc/pyhost -type f").split()) == scripts
+    for script in scripts:
+        assert host.run("runuser -u www-data -- cat %s", script).rc != 0
+
+    apache = "systemctl show --property MainPID,ExecReload,ActiveEnterTimestampMonotonic apache2.service"
+    before = host.check_output(apache)
+    visitors = [_visitor(host, app) for app in APPS]
+    statuses = meanwhile(visitors, lambda: str(converge(host, setup=["echo 3 > made-by-setup"], **topology)))
+    assert set(statuses) == {200}
+    assert len(statuses) > 200
+    # Not even reloaded.
+    assert host.check_output(apache) == before
+    for app in APPS:
+        release = host.check_output("readlink -f /srv/pyhost/%s/current", app)
+        prefixes = {_visitor(host, app).ask("/python").json()["prefix"] for _ in range(8)}
+        assert prefixes == {f"{release}/venv"}
+
+    converge(host)
+    assert {_visitor(host, app).ask("/env").status for app in APPS} == {200}
+    assert host.run("pgrep -f '^.wsgi:root-mount.'").succeeded
+    assert host.run("systemctl is-active apache2.service").stdout.strip() != "active"
+
+
 def test_everything_is_back_after_a_reboot(host: Host) -> None:
     """What a boot does: nothing runs, /run is empty, then the targets pull in what is enabled."""
     host.check_output("systemctl stop 'pyhost-*.service' 'pyhost-*.socket' && rm -rf /run/pyhost")
