@@ -113,6 +113,7 @@ class Wish:
     keep_units: frozenset[str] = frozenset()
     take: bool = False
     replaces: frozenset[str] = frozenset()
+    retire: frozenset[str] = frozenset()
     test: Test | None = None
     probe: Probe | None = None
 
@@ -254,8 +255,11 @@ class Transaction:
             # A unit moves with all that belongs to it; what it has no use for any more goes in the same transaction.
             left = [name for name, known in theirs.files.items()
                     if known["unit"] in common and known["unit"] in theirs.units and name not in common]
-            if common:
-                taken[part] = [*common, *left]
+            retired = [name for name in (*theirs.files, *theirs.units) if name not in (*common, *left)
+                       and (name in wish.retire or theirs.files.get(name, {}).get("unit") in
+                            wish.retire.intersection(theirs.units).difference(wish.units))]
+            if common or retired:
+                taken[part] = [*common, *left, *retired]
 
         changes: list[Change] = []
         leaving: list[Change] = []
@@ -304,7 +308,9 @@ class Transaction:
                     before = look(Path(path_text))
                     after = self.store.original(part, path_text) if known["original"] else None
                     if before != after:
-                        (leaving if part in wish.replaces else changes).append(
+                        # What goes for good goes last.
+                        goes = part in wish.replaces or path_text in wish.retire or known["unit"] in wish.retire
+                        (leaving if goes else changes).append(
                             Change(Path(path_text), before, after, known["secret"]))
 
         changed = {str(change.path) for change in changes}
@@ -319,7 +325,8 @@ class Transaction:
             or any(entry.path in changed for entry in wish.entries if entry.command == command)
         ]
 
-        replaced = {unit for part in taken if part in wish.replaces for unit in manifests[part].units} - {*wish.units}
+        replaced = {unit for part in taken for unit in manifests[part].units
+                    if part in wish.replaces or unit in wish.retire} - {*wish.units}
         held = {unit for theirs in manifests.values() for unit in theirs.units} - replaced
         # What moves to another part is that part's to put in service.
         moving = wish.keep_units | held | {mine.files[name]["unit"] for name in wish.keep if name in mine.files}
@@ -487,7 +494,8 @@ class Transaction:
             since = self.host.now()
             logged = self.wish.probe.logged() if self.wish.probe else 0
             before = self._settle(self.wish.units, journal.touched, journal.commands,
-                                  [change.path for change in plan.changes], since, journal.retired)
+                                  [change.path for change in plan.changes], since,
+                                  set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
             self._probe(logged)

@@ -145,6 +145,14 @@ options:
     type: list
     elements: str
     default: []
+  retire:
+    description:
+      - Paths and units of other parts that have no use any more once this part is in service, such as the socket of an
+        application that is now reached in another way. A unit takes its files along. They go last; those that no other
+        part has are ignored.
+    type: list
+    elements: str
+    default: []
   test:
     description: How the server tests its configuration before it is in service.
     type: dict
@@ -340,6 +348,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "keep_units": {"type": "list", "elements": "raw", "default": []},
     "take": {"type": "bool", "default": False},
     "replaces": {"type": "list", "elements": "str", "default": []},
+    "retire": {"type": "list", "elements": "str", "default": []},
     "test": {
         "type": "dict",
         "options": {
@@ -379,6 +388,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         keep_units=frozenset(params["keep_units"]),
         take=params["take"],
         replaces=frozenset(params["replaces"]),
+        retire=frozenset(params["retire"]),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(

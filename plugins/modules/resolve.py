@@ -20,8 +20,8 @@ description:
 options:
   preset:
     description:
-      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its own,
-        such as C(pyhost_frontend).
+      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its
+        own, such as C(pyhost_frontend).
     type: dict
     default: {}
 notes:
@@ -60,8 +60,8 @@ hosts:
       description: Releases that the host holds, items of C(app_apps).
       type: list
       elements: dict
-    served:
-      description: Names of the applications that have units of their own, not inside the front end.
+    retired:
+      description: Units and files of applications that no way to run them needs any more, if the host has them.
       type: list
       elements: str
     absent:

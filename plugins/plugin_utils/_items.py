@@ -203,7 +203,8 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     """Return what is wrong with the way from the front end to an application."""
     protocol = mount["protocol"]
     if protocol not in front_end.speaks:
-        return f"has protocol '{protocol}', which {front_end.name} does not speak; {suggest(protocol, front_end.speaks)}"
+        others = suggest(protocol, front_end.speaks)
+        return f"has protocol '{protocol}', which {front_end.name} does not speak; {others}"
     if protocol == INSIDE_THE_FRONT_END:
         if not mount["daemon"] or mount["endpoints"]:
             return f"has protocol {protocol}; give daemon, and leave endpoints out"
@@ -231,7 +232,7 @@ def _daemon_options(wanted: Item, limits: Item) -> list[str]:
         "lang=C.UTF-8",
         "locale=C.UTF-8",
         "umask=0027",
-        # A request that takes longer costs its process.
+        # On the average of a process's threads: one that hangs is the front end's to give up, all of them end it.
         f"request-timeout={timeout}",
         f"socket-timeout={timeout}",
         f"queue-timeout={timeout}",

@@ -438,8 +438,7 @@ class _Resolver:
         sites = self._sites(host, published)
         return {
             "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
-            # Those that have units; the others run inside the front end.
-            "served": [app["name"] for app in here if self._protocol(app["name"], host) != INSIDE_THE_FRONT_END],
+            "retired": [name for app in here for name in _retired(app["name"], self._protocol(app["name"], host))],
             "absent": [app["name"] for app in absent],
             "purge": [app["name"] for app in absent if app["purge"]],
             "backends": {
@@ -548,6 +547,13 @@ class _Resolver:
             "htaccess": app["htaccess"],
             "extra": app["extra"][front_end],
         }
+
+
+def _retired(name: str, protocol: str) -> list[str]:
+    """Return the units and files that an application may have from other ways to run it, and needs no more."""
+    if protocol == INSIDE_THE_FRONT_END:
+        return [f"pyhost-{name}.socket", f"pyhost-{name}.service"]
+    return [] if protocol == "http" else [wsgi_script(name)]
 
 
 def _asked_host(domains: list[str]) -> str:

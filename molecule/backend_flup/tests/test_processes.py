@@ -76,7 +76,9 @@ def test_an_uncaught_exception_tells_visitors_nothing(host: Host, app: str) -> N
 def test_a_restart_finishes_what_it_has_begun(host: Host, app: str) -> None:
     with ThreadPoolExecutor() as pool:
         long = pool.submit(_visitor(host, app).ask, "/sleep?3")
-        statuses = meanwhile([_visitor(host, app)], lambda: host.check_output("systemctl restart pyhost-%s.service", app))
+        statuses = meanwhile(
+            [_visitor(host, app)], lambda: host.check_output("systemctl restart pyhost-%s.service", app)
+        )
         assert long.result().status == 200
     assert set(statuses) == {200}
     assert len(statuses) > 20
@@ -96,7 +98,9 @@ def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
 
 def test_a_new_release_fails_no_request(host: Host) -> None:
     before = {app: main_process(host, app) for app in APPS}
-    statuses = meanwhile([_visitor(host, app) for app in APPS], lambda: str(converge(host, setup=["echo 2 > made-by-setup"])))
+    statuses = meanwhile(
+        [_visitor(host, app) for app in APPS], lambda: str(converge(host, setup=["echo 2 > made-by-setup"]))
+    )
     assert set(statuses) == {200}
     assert len(statuses) > 200
     for app in APPS:

@@ -147,7 +147,13 @@ async def main(configuration):
     # These are for this process alone, not for the application.
     own = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"}
     apache = await asyncio.create_subprocess_exec(
-        APACHE, "-f", configuration, "-c", f"Listen 127.0.0.1:{port}", "-D", "FOREGROUND",
+        APACHE,
+        "-f",
+        configuration,
+        "-c",
+        f"Listen 127.0.0.1:{port}",
+        "-D",
+        "FOREGROUND",
         env={name: value for name, value in os.environ.items() if name not in own},
     )
     died, stopped = asyncio.ensure_future(apache.wait()), asyncio.ensure_future(stop.wait())

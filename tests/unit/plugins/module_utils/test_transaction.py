@@ -337,6 +337,31 @@ def test_a_unit_that_does_not_come_up_elsewhere_stays_where_it_was(host: t.Any) 
     assert host.litter() == []
 
 
+# What nobody needs once another part is in service
+
+
+def test_what_has_no_use_any_more_goes_last(host: t.Any) -> None:
+    stock = host.tree()
+    script = {"etc/script": {"content": "script\n"}}
+    ini = {OWN: {"content": "ini\n", "unit": SHOP, "verb": "restart"}}
+    host.apply(host.wish({**MOVING, **ini, **script}, (SHOP,), "one"))
+    before, running = host.tree(), host.running()
+    retire = frozenset({SHOP, str(host.root / "etc/script"), "nothing.service", "/nothing"})
+    refused = host.wish({MAIN: "SYNTAX\n"}, (SERVER,), "two", retire=retire)
+    host.refuse(refused)
+    assert (host.tree(), host.running()) == (before, running)
+    two = host.wish({MAIN: "1\n"}, (SERVER,), "two", retire=retire)
+    assert host.apply(two).units == {SERVER: "reload", SHOP: "stop"}
+    assert host.calls.index(f"systemctl reload {SERVER}") < host.calls.index(f"systemctl disable --now {SHOP}")
+    assert host.running().keys() == {SERVER}
+    assert not host.units()[SHOP].enabled
+    assert host.tree().keys() - {MAIN} == stock.keys() - {MAIN}
+    assert not host.apply(two).changed
+    # The part that had it wants it again.
+    host.apply(host.wish({**MOVING, **ini, **script}, (SHOP,), "one"))
+    assert host.running().keys() == {SERVER, SHOP}
+
+
 # One server for another
 
 RIVAL = "rival.service"

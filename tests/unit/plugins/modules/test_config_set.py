@@ -62,6 +62,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "units": ["a.service", {"name": "{item}.service", "each": ["a", "b"]}],
         "keep": ["/e"], "keep_units": ["c.service"], "take": True,
         "replaces": ["other"],
+        "retire": ["/etc/other.conf"],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))
     assert [(entry.path, entry.where) for entry in wish.entries] == [
         ("/a", "files[0]"), ("/b", "files[1]"), ("/c", "absent: /c"), ("/d", "absent: /d")]
@@ -72,6 +73,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         ("a.service", "b.service"), frozenset({"/e"}), frozenset({"c.service"}))
     assert wish.take
     assert wish.replaces == {"other"}
+    assert wish.retire == {"/etc/other.conf"}
     assert wish.test and wish.test.folder == Path("/etc/x")
     assert wish.probe and wish.probe.timeout == 10
 
