@@ -498,7 +498,7 @@ class Transaction:
                                   set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
-            self._probe(logged)
+            self._probe(logged, since)
             self._stop(journal.retired)
             self._swap(plan.leaving)
             if any(str(change.path).startswith(UNIT_FOLDERS) for change in plan.leaving):
@@ -560,7 +560,8 @@ class Transaction:
         # Nobody answers visitors from here until ours are up, so all else that takes time comes before or after.
         do("stop", self._with_served(retired))
         running = {unit: verb for unit, verb in touched.items() if states[unit].up}
-        reload = {unit for unit, verb in running.items() if verb == "reload" and states[unit].reloads}
+        reload = {unit for unit, verb in running.items()
+                  if verb == "reload" and states[unit].reloads and not states[unit].broken}
         restart = running.keys() - reload
         # A socket is not restarted below a running service.
         sockets = {unit for unit in restart if unit.endswith(".socket")}
@@ -616,13 +617,18 @@ class Transaction:
             self.host.sleep(POLL)
             states = self.systemd.show(units)
 
-    def _probe(self, logged: int) -> None:
-        """Wait until the web server answers with the new generation; its log had that many bytes before."""
+    def _probe(self, logged: int, since: float) -> None:
+        """Wait until the web server answers with the new generation; its log had that many bytes at that second."""
         probe = self.wish.probe
         if probe is None:
             return
         end = self.host.clock() + probe.timeout
         while (answer := self.host.fetch(probe.url, probe.host, probe.timeout)) != probe.generation:
+            # A reload may kill long after it was asked for; every second without a server counts.
+            broken = {unit: state for unit, state in self.systemd.show(self.wish.units).items() if state.broken}
+            if broken:
+                state = broken[min(broken)]
+                raise self._blame(sorted(broken), "the start", f"{state.active} ({state.sub})", since)
             if self.host.clock() > end:
                 name = f" (Host: {probe.host})" if probe.host else ""
                 raise TransactionError(

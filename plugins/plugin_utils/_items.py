@@ -195,7 +195,9 @@ def sites(path: str, items: t.Any) -> list[Item]:
         raise BadItems(problems)
     names = [domain for site in completed for domain in site["domains"]]
     for site in completed:
-        site["host_regex"] = _host_regex(site["domains"], names)
+        wildcards = [domain for domain in site["domains"] if domain.startswith("*")]
+        site["names"] = [domain for domain in site["domains"] if domain not in wildcards]
+        site["wildcards"] = [_wildcard(domain, set(names) - set(site["domains"])) for domain in wildcards]
     return sorted(completed, key=lambda site: site["name"])
 
 
@@ -321,21 +323,21 @@ def _most_special_first(mounts: list[Item]) -> list[Item]:
         for mount in mounts
         for kind in ("static", "private")
         for location in mount[kind]
-    ] + [{"kind": "mount", "mount": mount, "url": mount["prefix"]} for mount in mounts]
+    ]
+    for mount in mounts:
+        locations.append({"kind": "mount", "mount": mount, "url": mount["prefix"] + "/", "folder": True})
+        if mount["prefix"]:
+            locations.append({"kind": "mount", "mount": mount, "url": mount["prefix"], "folder": False})
     # Whatever begins like another one is behind it in the alphabet.
     return sorted(locations, key=lambda location: location["url"], reverse=True)
 
 
-def _host_regex(domains: list[str], names: list[str]) -> str:
-    """Return what fits the domains in Host, and leaves those of all ``names`` that fit better to their own sites."""
+def _wildcard(domain: str, others: set[str]) -> str:
+    """Return the regular expression of a wildcard domain in Host, without those of the ``others`` that fit better."""
 
-    def regex(domain: str) -> str:
-        return re.escape(domain).replace(r"\*", "[^:]+", 1)
+    def regex(name: str) -> str:
+        return re.escape(name).replace(r"\*", "[^:]+", 1)
 
-    def chosen(domain: str) -> str:
-        if not domain.startswith("*"):
-            return regex(domain)
-        better = [regex(name) for name in names if name.endswith(domain[1:]) and name != domain and name not in domains]
-        return f"(?!(?:{'|'.join(better)})(?::|$)){regex(domain)}" if better else regex(domain)
-
-    return f"^(?:{'|'.join(map(chosen, domains))})(?::[0-9]+)?$"
+    better = sorted(regex(name) for name in others if name.endswith(domain[1:]) and name != domain)
+    excluded = f"(?!(?:{'|'.join(better)})(?::|$))" if better else ""
+    return f"^{excluded}{regex(domain)}(?::[0-9]+)?$"

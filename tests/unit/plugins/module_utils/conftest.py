@@ -66,9 +66,9 @@ class FakeHost(Host):
     """What files say is what happens.
 
     C(SYNTAX) fails the server's test, C(WARNS) makes it print a warning, C(DIES) fails a start or reload, C(CRASHES)
-    lets a process die again and again, C(DEAF) lets a reload do nothing, C(HANGS) never gets ready. C(PORT) is held by
-    whoever has it in a file and started first; nobody else who has it can start. There are two servers; the second
-    one has never run.
+    lets a process die again and again, C(DEAF) lets a reload do nothing, C(HANGS) never gets ready, C(FALLS) lets a
+    process die when it is asked something. C(PORT) is held by whoever has it in a file and started first; nobody else
+    who has it can start. There are two servers; the second one has never run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -155,6 +155,9 @@ class FakeHost(Host):
 
     def fetch(self, url: str, host: str | None, timeout: float) -> str:
         assert (url, host, timeout) == ("http://127.0.0.1/", PROBE_HOST, 3)
+        for name, unit in self.units().items():
+            if "FALLS" in " ".join(unit.loaded.values()):
+                self.change_unit(name, active="failed", loaded={})
         answers = [text.strip() for unit in self.units().values() if unit.active == "active"
                    for path, text in unit.loaded.items() if path.endswith("/generation")]
         return answers[0] if answers else "Connection refused"

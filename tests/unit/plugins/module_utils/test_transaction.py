@@ -493,6 +493,8 @@ FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
                             f"words of {BLOG} in the journal"),
     "probe": ({MAIN: "DEAF\n"}, "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer the new "
               "generation 2 within 3 s; its last answer: 1"),
+    "death after the reload": ({MAIN: "FALLS\n"}, f"the start of {SERVER}: failed (fake)\n"
+                               f"words of {SERVER} in the journal"),
     "unit without file": ({f"etc/systemd/system/{BLOG}": {"content": None}},
                           f"systemctl enable failed of {BLOG}: Unit {BLOG} not found."),
 }
