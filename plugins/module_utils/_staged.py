@@ -48,7 +48,8 @@ exec "$@"
 
 PLACES = (
     re.compile(r"(?P<file>/[^\s:\"']+):(?P<line>\d+)"),
-    re.compile(r"line (?P<line>\d+) of (?P<file>/[^\s:\"']+)"),
+    # Apache begins with the file that includes the one in which the error is.
+    re.compile(r"line (?P<line>\d+) of (?P<file>/[^\s:\"']+)(?![^\s:\"']|: Syntax error on line)"),
     re.compile(r"(?P<file>/[^\s:\"']+) line:? (?P<line>\d+)"),
 )
 APPLICATION = re.compile(r"^\s*[#;/]+ application (\S+)")

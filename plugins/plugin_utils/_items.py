@@ -172,6 +172,14 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for index, item in enumerate(completed)
         if not item["domains"] and not item["default"]
     ]
+    front_end = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
+    problems += [
+        Problem(f"{path}[{index}].mounts", f"{mount['app']} {wrong}")
+        for index, item in enumerate(completed)
+        for mount in item["mounts"]
+        for wrong in [_wrong_way(mount, front_end)]
+        if wrong
+    ]
     # It follows links for a whole mount or not at all, and only in a release they do no harm.
     problems += [
         Problem(
@@ -182,14 +190,6 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for index, item in enumerate(completed)
         for mount in item["mounts"]
         if path == "frontend_lighttpd_sites" and len({location["sealed"] for location in mount["private"]}) > 1
-    ]
-    front_end = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
-    problems += [
-        Problem(f"{path}[{index}].mounts", f"{mount['app']} {wrong}")
-        for index, item in enumerate(completed)
-        for mount in item["mounts"]
-        for wrong in [_wrong_way(mount, front_end)]
-        if wrong
     ]
     if problems:
         raise BadItems(problems)

@@ -193,7 +193,7 @@ def test_methods_of_ones_own_and_trace(visitor: Visitor) -> None:
 
 @claim
 def test_a_range_is_for_the_application_to_choose(visitor: Visitor) -> None:
-    assert visitor.ask("/env", headers={"Range": "bytes=0-3"}).status == 200
+    assert visitor.ask("/env", headers={"Range": "bytes=0-3"}).status == (206 if visitor.differs("range") else 200)
 
 
 @claim
@@ -331,9 +331,11 @@ def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
 def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visitor: Visitor, host: Host) -> None:
     assert visitor.ask("/crash").status in (500, 502)
     assert visitor.ask("/env").status == 200
-    # The log may have what visitors sent, in any encoding.
-    log = "journalctl --no-pager --output cat --unit pyhost-%s | grep --text --max-count 1 %s"
-    assert host.check_output(log, _app(visitor), "RuntimeError: probe: an exception that nobody catches")
+    # What the front end runs itself writes to the site's log there. A log may have what visitors sent, in any encoding.
+    inside = visitor.protocol == "wsgi"
+    log = "cat /var/log/apache2/%s.example.error.log" if inside else "journalctl --no-pager --output cat --unit pyhost-%s"
+    words = "RuntimeError: probe: an exception that nobody catches"
+    assert host.check_output(f"{log} | grep --text --max-count 1 %s", _app(visitor), words)
 
 
 @claim

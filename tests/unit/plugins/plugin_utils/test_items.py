@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._items import BadItems, sites
+from ansible_collections.pyhost.web.plugins.plugin_utils._items import BadItems, sites, virtual_hosts
 
 MOUNT = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
 
@@ -94,3 +94,19 @@ def test_lighttpd_cannot_tell_private_folders_in_a_release_from_others() -> None
     with pytest.raises(BadItems, match="application shop has private folders in a release and others"):
         _sites(site)
     assert sites("frontend_nginx_sites", [site])
+
+
+def test_hosts_are_in_an_order_in_which_the_first_that_matches_is_right() -> None:
+    published = _sites(
+        {"domains": ["*.example", "shop.example"]},
+        {"domains": ["*.a.example", "a.b.example"]},
+        {"domains": ["b.a.example", "*.b.example"], "default": True},
+    )
+    assert [(host["names"], host["site"]) for host in virtual_hosts(published)] == [
+        (["b.a.example"], "b.a.example"),
+        (["a.b.example"], "_.a.example"),
+        (["shop.example"], "_.example"),
+        (["*.a.example"], "_.a.example"),
+        (["*.b.example"], "b.a.example"),
+        (["*.example"], "_.example"),
+    ]
