@@ -333,7 +333,9 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     assert visitor.ask("/env").status == 200
     # What the front end runs itself writes to the site's log there. A log may have what visitors sent, in any encoding.
     inside = visitor.protocol == "wsgi"
-    log = "cat /var/log/apache2/%s.example.error.log" if inside else "journalctl --no-pager --output cat --unit pyhost-%s"
+    log = (
+        "cat /var/log/apache2/%s.example.error.log" if inside else "journalctl --no-pager --output cat --unit pyhost-%s"
+    )
     words = "RuntimeError: probe: an exception that nobody catches"
     assert host.check_output(f"{log} | grep --text --max-count 1 %s", _app(visitor), words)
 
