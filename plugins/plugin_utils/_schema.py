@@ -855,8 +855,8 @@ def _front_end(name: str, title: str, *own: Key) -> Role:
             Key(
                 f"frontend_{name}_replaces",
                 "list",
-                f"Roles whose server gives way to {title} on this host: it stops when all is ready and tested, and goes"
-                " on if anything fails.",
+                f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
+                " tested, and goes on as before if anything fails.",
                 default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
                 elements="str",
                 example=[],

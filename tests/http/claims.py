@@ -9,10 +9,9 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from testinfra import get_host
 from testinfra.host import Host
 
-from tests.http.visitor import Probe, Visitor, scenario_hosts
+from tests.http.visitor import Probe, Visitor
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,6 @@ class Cell:
         visitor = self.probe.visitor(self.front)
         visitor.front_end = self.front_end or visitor.front_end
         return visitor
-
-
-def hosts() -> list[Host]:
-    """Return the scenario's containers."""
-    return [get_host(name) for name in scenario_hosts()]
 
 
 # Cell -> claim -> whether it was kept.

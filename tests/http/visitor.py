@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from testinfra import get_host
 from testinfra.host import Host
 
 
@@ -24,6 +25,11 @@ def scenario_hosts() -> list[str]:
     """Return the scenario's containers as testinfra addresses them."""
     inventory = yaml.safe_load(Path(os.environ["MOLECULE_INVENTORY_FILE"]).read_text())
     return [f"docker://{name}" for name in inventory["all"]["hosts"]]
+
+
+def hosts() -> list[Host]:
+    """Return the scenario's containers, for what is done on all of them at once."""
+    return [get_host(name) for name in scenario_hosts()]
 
 
 @dataclass(frozen=True)
@@ -188,7 +194,8 @@ def meanwhile(visitors: t.Sequence[Visitor], work: t.Callable[[], None]) -> list
             time.sleep(0.01)
         return statuses
 
-    with ThreadPoolExecutor() as pool:
+    # All of them at the same time, however few processors there are.
+    with ThreadPoolExecutor(2 * len(visitors)) as pool:
         visits = [pool.submit(visit, visitor) for visitor in visitors for _ in range(2)]
         try:
             time.sleep(1)

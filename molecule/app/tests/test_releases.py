@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import scenario_hosts
+from tests.http.visitor import hosts, scenario_hosts
 from tests.playbook import converge, run
 
 testinfra_hosts = scenario_hosts()
+HOSTS = hosts()
 
 PROBE = {
     "name": "probe",
@@ -29,13 +30,27 @@ BARE = "/opt/repository.git"
 COMMIT = "git -C /opt/work -c user.name=t -c user.email=t@example.org commit --quiet --all --message"
 
 
-def _releases(host: Host, app: str = "*") -> str:
-    """Return every release and link, with what they are."""
-    return host.check_output(f"find /srv/pyhost/{app} -maxdepth 2 -printf '%p %l %i\\n' | sort")
+def _releases(app: str = "*") -> list[str]:
+    """Return every release and link of each host, with what they are."""
+    return [host.check_output(f"find /srv/pyhost/{app} -maxdepth 2 -printf '%p %l %i\\n' | sort") for host in HOSTS]
+
+
+def _nexts(app: str = "probe") -> list[str]:
+    return [_next(host, app) for host in HOSTS]
 
 
 def _next(host: Host, app: str = "probe") -> str:
     return host.check_output("readlink -f /srv/pyhost/%s/next", app)
+
+
+def _refused(**variables: t.Any) -> list[str]:
+    """Run the playbook, which has to fail on every host; return what each was told."""
+    code, output = run(*HOSTS, **variables)
+    assert code != 0
+    assert "hunter2" not in output
+    told = [json.loads(failure)["msg"] for failure in re.findall(r"FAILED! => ({.*})", output)]
+    assert len(told) == len(HOSTS)
+    return told
 
 
 def test_a_release_is_complete_and_sealed(host: Host) -> None:
@@ -76,10 +91,10 @@ def test_the_package_without_a_source_is_built(host: Host) -> None:
     assert "0.13.4" in host.check_output("ls %s/venv/lib/python3*/site-packages | grep bottle", _next(host, "bottle"))
 
 
-def test_the_same_again_builds_nothing(host: Host) -> None:
-    before = _releases(host)
-    assert re.search(r"changed=0 ", converge(host))
-    assert _releases(host) == before
+def test_the_same_again_builds_nothing() -> None:
+    before = _releases()
+    assert converge(*HOSTS).count("changed=0 ") == len(HOSTS)
+    assert _releases() == before
 
 
 # What is wrong with an application, by its name: the change of its description, and words that its message must have.
@@ -123,83 +138,90 @@ UNBUILT: Wrong = {
 
 
 @pytest.mark.parametrize("wrong", [UNPLANNED, UNBUILT], ids=["unplanned", "unbuilt"])
-def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(host: Host, wrong: Wrong) -> None:
+def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(wrong: Wrong) -> None:
     """All problems come in one message, each under its application's name; what is in service is not touched."""
-    converge(host, apps=[PROBE])
-    before = _releases(host, "probe")
+    converge(*HOSTS, apps=[PROBE])
+    before = _releases("probe")
     apps = [{**PROBE, **change, "name": name, "user": "probe"} for name, (change, _words) in wrong.items()]
-    code, output = run(host, apps=[PROBE, *apps])
-    assert code != 0
-    assert "hunter2" not in output
-    told = json.loads(re.findall(r"FAILED! => ({.*})", output)[0])["msg"]
-    messages = dict(re.findall(r"^app ([a-z-]+): (.*(?:\n(?!app ).*)*)", told, re.MULTILINE))
-    assert set(messages) == set(wrong)
-    for name, (_change, words) in wrong.items():
-        for word in words:
-            assert word in messages[name], messages[name]
-        assert host.check_output("find /srv/pyhost/%s -mindepth 2", name) == "", name
-    assert _releases(host, "probe") == before
+    for told in _refused(apps=[PROBE, *apps]):
+        messages = dict(re.findall(r"^app ([a-z-]+): (.*(?:\n(?!app ).*)*)", told, re.MULTILINE))
+        assert set(messages) == set(wrong)
+        for name, (_change, words) in wrong.items():
+            for word in words:
+                assert word in messages[name], messages[name]
+    for host in HOSTS:
+        for name in wrong:
+            assert host.check_output("find /srv/pyhost/%s -mindepth 2", name) == "", name
+    assert _releases("probe") == before
 
 
-def test_a_checksum_that_does_not_match(host: Host, tmp_path: Path) -> None:
+def test_a_checksum_that_does_not_match(tmp_path: Path) -> None:
     archive = tmp_path / "probe.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(PROBE["source"]["path"], "probe-1.0")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    before = _releases(host, "probe")
-    code, output = run(host, apps=[{**PROBE, "source": {"archive": str(archive), "checksum": "sha256:" + "0" * 64}}])
-    assert code != 0
-    assert digest in output
-    assert _releases(host, "probe") == before
-    converge(host, apps=[{**PROBE, "source": {"archive": str(archive), "checksum": f"sha256:{digest}"}}])
-    # The single folder at the top of an archive is left out.
-    assert host.file(f"{_next(host)}/code/probe.py").exists
+    before = _releases("probe")
+    wrong = {"archive": str(archive), "checksum": "sha256:" + "0" * 64}
+    assert all(digest in told for told in _refused(apps=[{**PROBE, "source": wrong}]))
+    assert _releases("probe") == before
+    converge(*HOSTS, apps=[{**PROBE, "source": {"archive": str(archive), "checksum": f"sha256:{digest}"}}])
+    for host in HOSTS:
+        # The single folder at the top of an archive is left out.
+        assert host.file(f"{_next(host)}/code/probe.py").exists
 
 
-def test_git_follows_the_branch_and_rebuilds_only_then(host: Host) -> None:
-    host.check_output(
-        "command -v git || (apt-get update && apt-get install --yes --no-install-recommends git) >/dev/null"
+def _everywhere(command: str) -> None:
+    for host in HOSTS:
+        host.check_output(command)
+
+
+def test_git_follows_the_branch_and_rebuilds_only_then() -> None:
+    _everywhere("command -v git || (apt-get update && apt-get install --yes --no-install-recommends git) >/dev/null")
+    _everywhere(f"rm -rf {BARE} /opt/work; git init --quiet --initial-branch main /opt/work")
+    _everywhere('echo \'def app(e, s): s("200 OK", []); return [b"1"]\' > /opt/work/one.py; git -C /opt/work add .')
+    _everywhere(
+        # A commit's name has its time in it; that of both hosts has to be the same.
+        f"export GIT_AUTHOR_DATE='@1 +0000' GIT_COMMITTER_DATE='@1 +0000'; {COMMIT} one && git -C /opt/work tag v1"
+        f" && git clone --quiet --bare /opt/work {BARE} && git -C /opt/work remote add origin {BARE}"
     )
-    host.check_output(f"rm -rf {BARE} /opt/work; git init --quiet --initial-branch main /opt/work")
-    host.check_output(
-        'echo \'def app(e, s): s("200 OK", []); return [b"1"]\' > /opt/work/one.py; git -C /opt/work add .'
-    )
-    host.check_output(
-        f"{COMMIT} one && git -C /opt/work tag v1 && git clone --quiet --bare /opt/work {BARE}"
-        f" && git -C /opt/work remote add origin {BARE}"
-    )
-    app = {"name": "probe", "source": {"git": f"file://{BARE}", "version": "main"}, "wsgi": "one:app"}
-    converge(host, apps=[app])
-    first = _next(host)
-    assert "changed=0 " in converge(host, apps=[app])
-    host.check_output(f"echo '# two' >> /opt/work/one.py; {COMMIT} two; git -C /opt/work push --quiet origin main")
-    converge(host, apps=[app])
-    second = _next(host)
-    assert first != second
-    assert "# two" in host.file(f"{second}/code/one.py").content_string
-    converge(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v1"}}])
+    app = {
+        "name": "probe",
+        "source": {"git": f"file://{BARE}", "version": "main"},
+        "requirements": [],
+        "wsgi": "one:app",
+    }
+    converge(*HOSTS, apps=[app])
+    first = _nexts()
+    assert converge(*HOSTS, apps=[app]).count("changed=0 ") == len(HOSTS)
+    _everywhere(f"echo '# two' >> /opt/work/one.py; {COMMIT} two; git -C /opt/work push --quiet origin main")
+    converge(*HOSTS, apps=[app])
+    second = _nexts()
+    assert not set(first) & set(second)
+    for host, release in zip(HOSTS, second, strict=True):
+        assert "# two" in host.file(f"{release}/code/one.py").content_string
+    converge(*HOSTS, apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v1"}}])
     # The same commit: the release that is there.
-    assert _next(host) == first
-    code, output = run(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v9"}}])
-    assert code != 0
-    assert "'v9' is no branch or tag" in output
-    code, output = run(host, apps=[{**app, "source": {"git": "file:///no/such.git", "version": "main"}}])
-    assert code != 0
-    assert "source.git: 'file:///no/such.git' cannot be read" in output
+    assert _nexts() == first
+    for told in _refused(apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v9"}}]):
+        assert "'v9' is no branch or tag" in told
+    for told in _refused(apps=[{**app, "source": {"git": "file:///no/such.git", "version": "main"}}]):
+        assert "source.git: 'file:///no/such.git' cannot be read" in told
     # What a commit brings runs as the application's user, and the server being gone matters to nobody who has it.
-    commit = host.check_output("git -C /opt/work rev-parse v1")
-    host.check_output(f"mv {BARE} {BARE}.away")
-    assert "failed=0" in converge(host, apps=[{**app, "source": {"git": f"file://{BARE}", "version": commit}}])
-    host.check_output(f"mv {BARE}.away {BARE}")
+    commit = HOSTS[0].check_output("git -C /opt/work rev-parse v1")
+    _everywhere(f"mv {BARE} {BARE}.away")
+    converge(*HOSTS, apps=[{**app, "source": {"git": f"file://{BARE}", "version": commit}}])
+    _everywhere(f"mv {BARE}.away {BARE}")
 
 
-def test_uv_where_it_is_asked_for(host: Host) -> None:
+def test_uv_where_it_is_asked_for() -> None:
     app = {"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "wsgiref.simple_server:demo_app"}
-    converge(host, apps=[app], installer="uv")
-    assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
+    converge(*HOSTS, apps=[app], installer="uv")
+    for host in HOSTS:
+        assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
 
 
-def test_only_so_many_releases_are_kept(host: Host) -> None:
+def test_only_so_many_releases_are_kept() -> None:
     for number in range(3):
-        converge(host, apps=[{**PROBE, "keep": 2, "setup": [f"echo {number}"]}])
-    assert len(host.check_output("ls /srv/pyhost/probe/releases").split()) == 2
+        converge(*HOSTS, apps=[{**PROBE, "keep": 2, "setup": [f"echo {number}"]}])
+    for host in HOSTS:
+        assert len(host.check_output("ls /srv/pyhost/probe/releases").split()) == 2

@@ -52,6 +52,18 @@ def test_an_exact_name_is_stronger_than_another_site_s_wildcard(host: Host) -> N
     assert Visitor(address(host), "other.uwsgi-root.example").ask("/sub/env").json()["SCRIPT_NAME"] == ""
 
 
+@pytest.mark.parametrize("domain", ["uwsgi-and-scgi.example", "wsgi-and-uwsgi.example", "fastcgi-and-wsgi.example"])
+def test_protocols_do_not_get_in_each_other_s_way(host: Host, domain: str) -> None:
+    outside, inside = Visitor(address(host), domain), Visitor(address(host), domain, "/sub")
+    for visitor in (outside, inside):
+        environ = visitor.ask("/env/a%20b").json()
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (visitor.mount, "/env/a b")
+        assert visitor.ask("/static/style.css").body == b"body { color: black }\n"
+        assert visitor.ask("/secret").body == b"a bill\n"
+        assert visitor.ask("/private/bill.txt").status == 404
+    assert outside.ask("/subway").json()["PATH_INFO"] == "/subway"
+
+
 def test_text_is_compressed_but_what_applications_say_is_not(host: Host) -> None:
     visitor = PROBES["uwsgi-root"].visitor(host)
     text = b"body { color: black }\n" * 1000

@@ -8,17 +8,15 @@ import signal
 import subprocess
 import time
 
-from testinfra import get_host
-
-from tests.http.visitor import Visitor, address, scenario_hosts, visiting
+from tests.http.visitor import Visitor, address, hosts, visiting
 from tests.playbook import command, converge
 
 DOMAINS = ("shop.example", "blog.example")
+HOSTS = hosts()
 
 
 def test_kill_at_ten_moments() -> None:
     """Every killed run is followed by a normal one, which ends converged; visitors notice none of it."""
-    hosts = [get_host(name) for name in scenario_hosts()]
     seed = int(os.environ.get("PYHOST_SEED", time.time()))
     print(f"PYHOST_SEED={seed}")
     moments = random.Random(seed)
@@ -29,12 +27,12 @@ def test_kill_at_ten_moments() -> None:
         return {"shop": app, "blog": app}
 
     begun = time.monotonic()
-    converge(*hosts, **change(-1))
+    converge(*HOSTS, **change(-1))
     duration = time.monotonic() - begun
-    with visiting(hosts, *DOMAINS) as failures:
+    with visiting(HOSTS, *DOMAINS) as failures:
         for number in range(10):
             process = subprocess.Popen(
-                command(hosts, change(number)),
+                command(HOSTS, change(number)),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
@@ -43,12 +41,12 @@ def test_kill_at_ten_moments() -> None:
             time.sleep(moments.uniform(0.2 * duration, duration))
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            converge(*hosts, **change(number))
-            for host in hosts:
+            converge(*HOSTS, **change(number))
+            for host in HOSTS:
                 answer = Visitor(address(host), "shop.example").ask("/static/style.css")
                 assert answer.headers["Cache-Control"] == f"public, max-age={10 + number}"
-        assert converge(*hosts, **change(9)).count("changed=0 ") == len(hosts)
+        assert converge(*HOSTS, **change(9)).count("changed=0 ") == len(HOSTS)
     assert failures == []
     left = "find / -xdev \\( -name '.*.pyhost-*' -o -path '/var/lib/pyhost/.manifest/*.journal*' \\) -print"
-    for host in hosts:
+    for host in HOSTS:
         assert host.check_output(left) == ""
