@@ -17,7 +17,7 @@ SITE = "# application shop\nx\n# application blog\nx\n"
     [
         "nginx: [emerg] unknown directive in SITE:4",
         "AH00526: Syntax error on line 4 of SITE:\nInvalid command",
-        "Syntax error on line 9 of /etc/a.conf: Syntax error on line 7 of /etc/h.conf: Syntax error on line 4 of SITE: x",
+        "Syntax error on line 9 of /etc/a.conf: Syntax error on line 7 of /h.conf: Syntax error on line 4 of SITE: x",
         "Syntax error on line 9 of /etc/a.conf: Syntax error on line 4 of SITE: SITE:4: <Location> was not closed.",
         "(configfile.c.1) source: SITE line: 4 pos: 1",
     ],
