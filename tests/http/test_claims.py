@@ -332,10 +332,8 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     assert visitor.ask("/crash").status in (500, 502)
     assert visitor.ask("/env").status == 200
     # What the front end runs itself writes to the site's log there. A log may have what visitors sent, in any encoding.
-    inside = visitor.protocol == "wsgi"
-    log = (
-        "cat /var/log/apache2/%s.example.error.log" if inside else "journalctl --no-pager --output cat --unit pyhost-%s"
-    )
+    journal, file = "journalctl --no-pager --output cat --unit pyhost-%s", "cat /var/log/apache2/%s.example.error.log"
+    log = file if visitor.protocol == "wsgi" else journal
     words = "RuntimeError: probe: an exception that nobody catches"
     assert host.check_output(f"{log} | grep --text --max-count 1 %s", _app(visitor), words)
 
