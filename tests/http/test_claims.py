@@ -78,7 +78,9 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
     else:
         environ = visitor.ask("?a=b").json()
         inside = "/" if visitor.differs("mount point without slash") else ""
-        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", inside, "a=b")
+        # PEP 3333: what is empty may be left out.
+        seen = environ["SCRIPT_NAME"], environ.get("PATH_INFO", ""), environ["QUERY_STRING"]
+        assert seen == ("/sub", inside, "a=b")
         environ = visitor.ask("/").json()
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/sub", "/")
         outside = dataclasses.replace(visitor, mount="")
