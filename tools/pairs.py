@@ -56,7 +56,7 @@ class Seen:
         rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
         ways = rows[0][1:] if rows else []
         verdicts = {
-            row[0]: {way: re.sub(r" \[.*", "", cell) for way, cell in zip(ways, row[1:], strict=True)}
+            row[0]: {way: re.sub(r" \(.*", "", cell) for way, cell in zip(ways, row[1:], strict=True)}
             for row in rows[2:]
         }
         gaps: dict[str, dict[str, float]] = {}
@@ -88,11 +88,12 @@ def finished(seen: Seen) -> str:
         if way not in reached(front_end):
             return NONE
         notes = [
-            f"[{number}](#what-differs)"
+            str(number)
             for number, row in enumerate(differences, 1)
             if row["front_end"] == front_end and way.protocol in row.get("protocols", [way.protocol])
         ]
-        return " ".join([seen.verdicts.get(front_end, {}).get(str(way), UNTESTED), *notes])
+        verdict = seen.verdicts.get(front_end, {}).get(str(way), UNTESTED)
+        return f"{verdict} ({', '.join(notes)})" if notes else verdict
 
     lines = [f"| | {' | '.join(map(str, WAYS))} |", "|---|" + "---|" * len(WAYS)]
     lines += [f"| {name} | {' | '.join(cell(name, way) for way in WAYS)} |" for name in FRONT_ENDS]
