@@ -127,6 +127,14 @@ def sleep(environ: WSGIEnvironment, start: Start) -> Body:
     return _json(start, os.getpid())
 
 
+def compute(environ: WSGIEnvironment, start: Start) -> Body:
+    """Answer after as many seconds of computing as the query says, 10 at most."""
+    end = time.monotonic() + min(float(environ["QUERY_STRING"]), 10)
+    while time.monotonic() < end:
+        pass
+    return _json(start, os.getpid())
+
+
 ANSWERS = {
     answer.__name__: answer
     for answer in (
@@ -145,6 +153,7 @@ ANSWERS = {
         crash,
         secret,
         sleep,
+        compute,
     )
 }
 
