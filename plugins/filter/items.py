@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _items
+from ..plugin_utils import _cherokee, _items
 
 
 def _filter(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
@@ -30,4 +30,5 @@ class FilterModule:
             "releases": _filter(_items.releases),
             "processes": _filter(_items.processes),
             "sites": _filter(_items.sites),
+            "cherokee_sites": _filter(_cherokee.cherokee_sites),
         }

@@ -38,7 +38,11 @@ class BackEnd:
 
 
 FRONT_ENDS: dict[str, FrontEnd] = {
-    row.name: row for row in (FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),)
+    row.name: row
+    for row in (
+        FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+    )
 }
 
 BACK_ENDS: dict[str, BackEnd] = {

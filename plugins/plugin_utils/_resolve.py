@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from . import _cherokee
 from ._catalog import BACK_ENDS, protocols
 from ._items import ROOT, RUN, STATE
 from ._schema import APP, HOST, NAME, check_user
@@ -24,6 +25,8 @@ App = dict[str, t.Any]
 Model = dict[str, t.Any]
 
 _APPS = re.compile(r"pyhost_apps(__\w+)?")
+# What a server would get wrong of a mount, by its name
+_REFUSALS = {"cherokee": _cherokee.refusals}
 _OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
 
 
@@ -302,6 +305,12 @@ class _Resolver:
                         )
         for host, apps in published.items():
             front_end = self.settings[host]["pyhost_frontend"]
+            if self.settings[host]["pyhost_trusted_proxies"] and front_end == "cherokee":
+                self.validator.problem(
+                    "pyhost_trusted_proxies",
+                    f"Cherokee (pyhost_frontend of {host}) believes the wrong end of X-Forwarded-For; leave them out,"
+                    " or choose another front end",
+                )
             taken: dict[tuple[str, str], str] = {}
             for name, on in apps:
                 view = self._view(name, on)
@@ -310,6 +319,10 @@ class _Resolver:
                         f"{view.path}.backend",
                         f"no protocol connects {front_end} (pyhost_frontend of {host}) with '{view.app['backend']}'",
                     )
+                else:
+                    mount = self._mount(host, front_end, name, on)
+                    for key, why in _REFUSALS.get(front_end, lambda mount: ())(mount):
+                        self.validator.problem(f"{view.path}.{key}", why)
                 domains = [*view.app["domains"], *(["default: true"] if view.app["default"] else [])]
                 for domain in domains:
                     other = taken.setdefault((domain, view.app["path"]), view.path)
