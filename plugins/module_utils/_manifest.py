@@ -94,6 +94,8 @@ class Journal(Record):
     brought: dict[str, dict[str, bool]] = field(default_factory=dict)
     """Units that were not ours -> whether they were `up`, `enabled`, `masked`."""
     dropped: list[str] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
+    """Units of parts that are replaced; they are among `brought`."""
     taken: dict[str, list[str]] = field(default_factory=dict)
     """Other parts -> paths and units that move from their manifests to ours."""
 

@@ -112,6 +112,7 @@ class Wish:
     keep: frozenset[str] = frozenset()
     keep_units: frozenset[str] = frozenset()
     take: bool = False
+    replaces: frozenset[str] = frozenset()
     test: Test | None = None
     probe: Probe | None = None
 
@@ -121,6 +122,8 @@ class Plan:
     """The way from what is there to what is wanted."""
 
     changes: list[Change]
+    leaving: list[Change]
+    """Files of the parts that are replaced: they go last, when what they belong to has stopped."""
     manifest: Manifest
     journal: Journal
     originals: dict[str, Node]
@@ -136,6 +139,11 @@ class Plan:
         todo = self.journal
         return self.recorded and not (
             self.changes or self.start or todo.touched or todo.commands or todo.dropped or todo.taken)
+
+    @property
+    def all_changes(self) -> list[Change]:
+        """What becomes of the host's files in the end."""
+        return [*self.changes, *self.leaving]
 
 
 @dataclass
@@ -193,8 +201,9 @@ class Transaction:
             changed=not plan.idle,
             healed=bool(killed),
             tested=tested,
-            changes=plan.changes,
-            units={**todo.touched, **dict.fromkeys(plan.start, "start"), **dict.fromkeys(todo.dropped, "stop")},
+            changes=plan.all_changes,
+            units={**todo.touched, **dict.fromkeys(plan.start, "start"),
+                   **dict.fromkeys((*todo.dropped, *todo.retired), "stop")},
             commands=todo.commands,
         )
 
@@ -237,6 +246,9 @@ class Transaction:
 
         taken: dict[str, list[str]] = {}
         for part, theirs in manifests.items():
+            if part in wish.replaces:
+                taken[part] = [*theirs.files, *theirs.units]
+                continue
             common = [name for name in (*(entry.path for entry in wish.entries), *wish.units)
                       if name in theirs.files or name in theirs.units]
             # A unit moves with all that belongs to it; what it has no use for any more goes in the same transaction.
@@ -246,6 +258,7 @@ class Transaction:
                 taken[part] = [*common, *left]
 
         changes: list[Change] = []
+        leaving: list[Change] = []
         originals: dict[str, Node] = {}
         files: dict[str, dict[str, t.Any]] = {}
         wanted = self._nodes()
@@ -291,7 +304,8 @@ class Transaction:
                     before = look(Path(path_text))
                     after = self.store.original(part, path_text) if known["original"] else None
                     if before != after:
-                        changes.append(Change(Path(path_text), before, after, known["secret"]))
+                        (leaving if part in wish.replaces else changes).append(
+                            Change(Path(path_text), before, after, known["secret"]))
 
         changed = {str(change.path) for change in changes}
         loaded, ran = self._digests(wanted)
@@ -305,25 +319,26 @@ class Transaction:
             or any(entry.path in changed for entry in wish.entries if entry.command == command)
         ]
 
-        held = {unit for theirs in manifests.values() for unit in theirs.units}
+        replaced = {unit for part in taken if part in wish.replaces for unit in manifests[part].units} - {*wish.units}
+        held = {unit for theirs in manifests.values() for unit in theirs.units} - replaced
         # What moves to another part is that part's to put in service.
         moving = wish.keep_units | held | {mine.files[name]["unit"] for name in wish.keep if name in mine.files}
         touched = {unit: verb for unit, verb in self._touched(mine, had, loaded, files, changed).items()
                    if unit in wish.units or unit not in moving}
         dropped = [unit for unit in mine.units
                    if unit not in wish.units and unit not in wish.keep_units and unit not in held]
-        states = self.systemd.show({*wish.units, *touched, *dropped})
+        states = self.systemd.show({*wish.units, *touched, *dropped, *replaced})
         start = [unit for unit in wish.units if not states[unit].up or not states[unit].enabled]
         brought = {
             unit: {"up": states[unit].up, "enabled": states[unit].enabled, "masked": states[unit].load == "masked"}
-            for unit in wish.units if unit not in mine.units
+            for unit in (*wish.units, *sorted(replaced)) if unit not in mine.units
         }
         # Somebody else's unit that does not run has nothing to reload.
         touched = {unit: verb for unit, verb in touched.items()
-                   if unit not in dropped and (unit in wish.units or states[unit].up)}
+                   if unit not in dropped and unit not in replaced and (unit in wish.units or states[unit].up)}
         loaded.update({unit: mine.loaded[unit] for unit in kept_units if unit in mine.loaded})
 
-        folders = missing_folders(change.path for change in changes if change.after is not None)
+        folders = missing_folders(change.path for change in (*changes, *leaving) if change.after is not None)
         transaction = secrets.token_hex(8)
         manifest = Manifest(
             transaction=transaction,
@@ -335,15 +350,16 @@ class Transaction:
         )
         journal = Journal(
             transaction=transaction,
-            swaps=[(str(change.path), change.before is not None) for change in changes],
+            swaps=[(str(change.path), change.before is not None) for change in (*changes, *leaving)],
             folders=list(map(str, folders)),
             touched=touched,
             commands=commands,
             brought=brought,
             dropped=[unit for unit in dropped if states[unit].load != "not-found"],
+            retired=[unit for unit in sorted(replaced) if states[unit].load != "not-found"],
             taken=taken,
         )
-        return Plan(changes, manifest, journal, originals, start, manifest.same(mine))
+        return Plan(changes, leaving, manifest, journal, originals, start, manifest.same(mine))
 
     def _refuse_what_others_hold(self, mine: Manifest, others: dict[str, Manifest]) -> None:
         if self.wish.take:
@@ -353,7 +369,8 @@ class Transaction:
         problems = [
             f"{where}: {name} belongs to {part}; leave it to that part, or move it here with `take: true`"
             for where, name in names if name not in mine.files and name not in mine.units
-            for part, theirs in others.items() if name in theirs.files or name in theirs.units
+            for part, theirs in others.items()
+            if part not in self.wish.replaces and (name in theirs.files or name in theirs.units)
         ]
         if problems:
             raise TransactionError("\n".join(problems))
@@ -453,7 +470,7 @@ class Transaction:
                 return False
             raise TransactionError(
                 f"test.command: this host has no {test.command[0]}; install its package in an earlier task")
-        return test_staged(self.host, test, plan.changes)
+        return test_staged(self.host, test, plan.all_changes)
 
     # Steps 4 and 5: swap, put in service, look
 
@@ -465,16 +482,21 @@ class Transaction:
             self._prepare(plan)
             in_service = bool(journal.dropped)
             self._stop(journal.dropped)
-            self._swap(plan)
+            self._swap(plan.changes)
             if not tested and self.wish.test:
                 test_live(self.host, self.wish.test)
             in_service = True
             since = self.host.now()
             logged = self.wish.probe.logged() if self.wish.probe else 0
-            before = self._settle(self.wish.units, journal.touched, journal.commands, journal.paths, since)
+            before = self._settle(self.wish.units, journal.touched, journal.commands,
+                                  [change.path for change in plan.changes], since, journal.retired)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
             self._probe(logged)
+            self._stop(journal.retired)
+            self._swap(plan.leaving)
+            if any(str(change.path).startswith(UNIT_FOLDERS) for change in plan.leaving):
+                self.systemd.reload_manager()
         except (TransactionError, OSError) as error:
             self._roll_back(mine, journal, error, in_service)
             raise
@@ -494,26 +516,26 @@ class Transaction:
         # Written now and named at the end, so that a full disk shows before anything is in service.
         write(new(self.store.manifest_path(self.wish.part)), plan.manifest.node)
         make_folders(map(Path, journal.folders))
-        for change in plan.changes:
+        for change in plan.all_changes:
             if change.after is not None:
                 write(new(change.path), change.after)
             if change.before is not None:
                 os.link(change.path, old(change.path), follow_symlinks=False)
         sync(path.parent for path in journal.paths)
 
-    def _swap(self, plan: Plan) -> None:
-        for change in plan.changes:
+    def _swap(self, changes: t.Sequence[Change]) -> None:
+        for change in changes:
             if change.after is None:
                 change.path.unlink()
             else:
                 new(change.path).rename(change.path)
-        sync(change.path.parent for change in plan.changes)
+        sync(change.path.parent for change in changes)
 
     def _settle(self, units: t.Collection[str], touched: dict[str, str], commands: t.Sequence[t.Sequence[str]],
-                changed: t.Iterable[Path], since: float) -> dict[str, Unit]:
+                changed: t.Iterable[Path], since: float, retired: t.Collection[str] = ()) -> dict[str, Unit]:
         """Put the files that are there in service; return how the units were before that.
 
-        `units` shall be enabled and active afterwards.
+        `units` shall be enabled and active afterwards; `retired` ones give way to them.
         """
         names = {*units, *touched, *(served_by(unit) for unit in touched if unit.endswith(".socket"))}
         states = before = self.systemd.show(names)
@@ -529,6 +551,8 @@ class Transaction:
         do("unmask", (unit for unit in units if states[unit].load == "masked"))
         do("enable", (unit for unit in units if not states[unit].enabled))
         do("reset-failed", (unit for unit in units if states[unit].active == "failed"))
+        # Nobody answers visitors from here until ours are up, so all else that takes time comes before or after.
+        do("stop", self._with_served(retired))
         running = {unit: verb for unit, verb in touched.items() if states[unit].up}
         reload = {unit for unit, verb in running.items() if verb == "reload" and states[unit].reloads}
         restart = running.keys() - reload
@@ -603,12 +627,15 @@ class Transaction:
     def _stop(self, units: t.Iterable[str]) -> None:
         """Stop and disable units, and what their sockets started."""
         names = set(units)
-        services = self.systemd.show(served_by(unit) for unit in names if unit.endswith(".socket"))
-        served = {unit for unit, state in services.items() if state.up}
-        for verb, chosen in (("disable --now", names), ("stop", served - names)):
+        for verb, chosen in (("disable --now", names), ("stop", self._with_served(names) - names)):
             complaint = self.systemd.do(verb, chosen)
             if complaint:
                 raise TransactionError(complaint)
+
+    def _with_served(self, units: t.Collection[str]) -> set[str]:
+        """Return the units and what their sockets started."""
+        services = self.systemd.show(served_by(unit) for unit in units if unit.endswith(".socket"))
+        return {*units, *(service for service, state in services.items() if state.up)}
 
     # Taking back, and healing
 
@@ -643,6 +670,7 @@ class Transaction:
                 {unit: verb for unit, verb in journal.touched.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths, since)
+            self._do(since)("start", theirs - enabled)
             self._prove({*mine.units, *theirs}, since, quiet=True)
         except (TransactionError, OSError) as worse:
             mine.forget(journal)
@@ -662,6 +690,14 @@ class Transaction:
         self.systemd.do("disable", [unit for unit, was in there.items() if not was["enabled"]])
         self.systemd.do("mask", [unit for unit, was in there.items() if was["masked"]])
         self.systemd.do("reset-failed", down)
+
+    def _reinstate(self, journal: Journal) -> None:
+        """Let what was to be replaced answer visitors again; where that fails, its own part's next run tells."""
+        were = {unit: journal.brought[unit] for unit in journal.retired}
+        with contextlib.suppress(TransactionError):
+            self._settle({unit for unit, was in were.items() if was["up"] and was["enabled"]}, {}, (), journal.paths,
+                         self.host.now())
+        self.systemd.do("start", (unit for unit, was in were.items() if was["up"] and not was["enabled"]))
 
     def _restore(self, journal: Journal) -> None:
         """Put back what was there; doing it twice, or half and then again, comes to the same."""
@@ -686,6 +722,7 @@ class Transaction:
             return
         self._withdraw(journal)
         self._restore(journal)
+        self._reinstate(journal)
         manifest.forget(journal)
         if self.store.manifest_path(part).exists():
             manifest.save(self.store.manifest_path(part))
@@ -701,8 +738,11 @@ class Transaction:
                 unit = theirs.files.pop(name, {"unit": name})["unit"]
                 theirs.loaded.pop(unit, None)
             theirs.units = [unit for unit in theirs.units if unit not in names]
-            theirs.save(self.store.manifest_path(other))
             remove_folders(map(Path, theirs.folders))
+            if theirs.files or theirs.units:
+                theirs.save(self.store.manifest_path(other))
+            else:
+                self.store.manifest_path(other).unlink(missing_ok=True)
             self.store.prune(other)
         remove_folders(map(Path, self.store.manifest(part).folders))
         self._close(part)

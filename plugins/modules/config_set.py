@@ -135,6 +135,16 @@ options:
     description: Take over wanted paths and units that belong to another part. Without it they are an error.
     type: bool
     default: false
+  replaces:
+    description:
+      - Names of other parts from which this one takes over, such as another web server that holds the same port. Those
+        that this host does not have are ignored.
+      - Their units are stopped when all of this part is in place and tested, just before its own units start, and are
+        disabled once these have proved themselves; what this part does not want of their files goes last. When anything
+        fails, their server runs again with all that it had.
+    type: list
+    elements: str
+    default: []
   test:
     description: How the server tests its configuration before it is in service.
     type: dict
@@ -329,6 +339,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "keep": {"type": "list", "elements": "raw", "default": []},
     "keep_units": {"type": "list", "elements": "raw", "default": []},
     "take": {"type": "bool", "default": False},
+    "replaces": {"type": "list", "elements": "str", "default": []},
     "test": {
         "type": "dict",
         "options": {
@@ -367,6 +378,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         keep=frozenset(params["keep"]),
         keep_units=frozenset(params["keep_units"]),
         take=params["take"],
+        replaces=frozenset(params["replaces"]),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(

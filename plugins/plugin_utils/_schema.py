@@ -816,6 +816,15 @@ def _front_end(
                 example="http://127.0.0.1:8080/",
             ),
             *([proxies] if trusts_proxies else []),
+            Key(
+                f"frontend_{name}_replaces",
+                "list",
+                f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
+                " ready and tested, and goes on as before if anything fails.",
+                default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
+                elements="str",
+                example=[],
+            ),
             *own,
         ),
     )

@@ -55,6 +55,15 @@ def test_tasks_are_few_and_loop_over_nothing(path: Path) -> None:
         assert not [key for key in task if key == "loop" or key.startswith("with_")], task["name"]
 
 
+def test_every_front_end_replaces_all_others() -> None:
+    for name in FRONT_ENDS:
+        role = f"frontend_{name}"
+        (variable,) = (key for key in ROLES[role].variables if key.name == f"{role}_replaces")
+        assert {role, *variable.default} == {f"frontend_{other}" for other in FRONT_ENDS}
+        (sites,) = (task["pyhost.web.config_set"] for path in TASKS if role in path.parts for task in _tasks(path)[1:])
+        assert (sites["name"], sites["replaces"]) == (role, f"{{{{ {variable.name} }}}}")
+
+
 def test_siblings_have_the_same_shape() -> None:
     servers = [path for path in TASKS if path.parent.parent.name != "app"]
     shapes = {path: [key for task in _tasks(path) for key in task if "." in key] for path in servers}

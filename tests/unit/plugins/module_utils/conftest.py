@@ -26,7 +26,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._transaction import Ent
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
-SERVER = "server.service"
+SERVER, RIVAL = "server.service", "rival.service"
 PROBE_HOST = "generation.invalid"
 
 
@@ -66,7 +66,9 @@ class FakeHost(Host):
     """What files say is what happens.
 
     C(SYNTAX) fails the server's test, C(WARNS) makes it print a warning, C(DIES) fails a start or reload, C(CRASHES)
-    lets a process die again and again, C(DEAF) lets a reload do nothing, C(HANGS) never gets ready.
+    lets a process die again and again, C(DEAF) lets a reload do nothing, C(HANGS) never gets ready. C(PORT) is held by
+    whoever has it in a file and started first; nobody else who has it can start. There are two servers; the second
+    one has never run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -77,12 +79,15 @@ class FakeHost(Host):
         self.state = self.root / "var/lib/pyhost/.manifest"
         self.calls: list[str] = []
         self.namespaces = True
-        self.commands = {"servertest"}
+        self.commands = {"servertest", "rivaltest"}
         self.time = 0.0
         if not self.root.exists():
             for folder in (self.etc / "sites", self.system, self.root / "var/lib"):
                 folder.mkdir(parents=True)
-            (self.system / SERVER).write_text("stock unit\n", encoding="utf-8")
+            for name in (SERVER, RIVAL):
+                (self.system / name).write_text("stock unit\n", encoding="utf-8")
+            (self.root / "etc/rival").mkdir()
+            (self.root / "etc/rival/main.conf").write_text("stock\n", encoding="utf-8")
             (self.etc / "main.conf").write_text("stock\n", encoding="utf-8")
             (self.etc / "main.conf").chmod(0o640)
             (self.etc / "sites/default").symlink_to("../stock-site")
@@ -150,7 +155,9 @@ class FakeHost(Host):
 
     def fetch(self, url: str, host: str | None, timeout: float) -> str:
         assert (url, host, timeout) == ("http://127.0.0.1/", PROBE_HOST, 3)
-        return self.units()[SERVER].loaded.get("etc/server/generation", "").strip()
+        answers = [text.strip() for unit in self.units().values() if unit.active == "active"
+                   for path, text in unit.loaded.items() if path.endswith("/generation")]
+        return answers[0] if answers else "Connection refused"
 
     def run(self, command: t.Sequence[str], timeout: int = 900) -> tuple[int, str]:
         words = list(command)
@@ -160,8 +167,8 @@ class FakeHost(Host):
         if words[0] == "unshare":
             start = words.index(SCRIPT)
             return self._staged(*words[start + 2:]) if self.namespaces else (1, "unshare: Operation not permitted")
-        if words[0] == "servertest":
-            return self._test(self.etc)
+        if words[0].endswith("test"):
+            return self._test(self.etc.with_name(words[0].removesuffix("test")))
         if words[0] == "journalctl":
             return 0, f"words of {words[1].removeprefix('--unit=')} in the journal"
         # A point at which a run can be killed, as those that Python itself tells.
@@ -188,26 +195,27 @@ class FakeHost(Host):
         return 0, ""
 
     def _staged(self, copy: str, folder: str, _empty: str, count: str, *rest: str) -> tuple[int, str]:
-        assert (folder, rest[:int(count)], rest[int(count):]) == (str(self.etc), ("/run",), ("servertest", "-t"))
-        status, output = self._test(Path(copy))
+        assert (rest[:int(count)], rest[int(count):]) == (("/run",), (f"{Path(folder).name}test", "-t"))
+        status, output = self._test(Path(copy), Path(folder))
         return status, f"{READY}\n{output}"
 
-    def _test(self, folder: Path) -> tuple[int, str]:
+    def _test(self, folder: Path, shown: Path | None = None) -> tuple[int, str]:
         for path in sorted(folder.rglob("*.conf")):
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 if "SYNTAX" in line:
-                    return 1, f"bad word in {self.etc / path.relative_to(folder)}:{number}"
+                    return 1, f"bad word in {(shown or folder) / path.relative_to(folder)}:{number}"
                 if "WARNS" in line:
                     return 0, "warning: unknown key"
         return 0, "fine"
 
     def _files(self, name: str) -> dict[str, str]:
         """Return the files that a unit reads."""
-        if name != SERVER:
+        if name not in (SERVER, RIVAL):
             unit = self.system / name
             return {name: unit.read_text(encoding="utf-8")} if unit.exists() else {}
+        folder = self.etc.with_name(name.removesuffix(".service"))
         return {str(path.relative_to(self.root)): path.read_text(encoding="utf-8")
-                for path in sorted(self.etc.rglob("*")) if path.is_file() and not path.name.startswith(".")}
+                for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")}
 
     def _show(self, name: str) -> str:
         units = self.units()
@@ -220,7 +228,7 @@ class FakeHost(Host):
         there = (self.system / name).exists()
         load = "masked" if unit.masked else "loaded" if there else "not-found"
         file = "masked" if unit.masked else ("enabled" if unit.enabled else "disabled") if there else ""
-        stale = unit.active == "active" and name != SERVER and there and unit.loaded != self._files(name)
+        stale = unit.active == "active" and name not in (SERVER, RIVAL) and there and unit.loaded != self._files(name)
         return "\n".join((
             f"LoadState={load}", f"ActiveState={active}", "SubState=fake", f"UnitFileState={file}",
             f"NRestarts={unit.restarts}", f"NeedDaemonReload={'yes' if stale else 'no'}",
@@ -235,10 +243,11 @@ class FakeHost(Host):
                 continue
             files = self._files(name)
             text = " ".join(files.values())
+            held = any("PORT" in " ".join(other.loaded.values()) for other in units.values() if other is not unit)
             if verb in ("start", "restart", "reload"):
                 if verb == "reload" and unit.active != "active":
                     complaints.append(f"Job for {name} failed.")
-                elif unit.masked or "DIES" in text:
+                elif unit.masked or "DIES" in text or (held and "PORT" in text):
                     unit.active = "failed"
                     complaints.append(f"Job for {name} failed.")
                 elif not (verb == "start" and unit.active == "active") and not (verb == "reload" and "DEAF" in text):
@@ -261,10 +270,12 @@ class FakeHost(Host):
 
         It has the server's test, and its probe where there is a file C(generation).
         """
-        generation = files.get("etc/server/generation")
+        generation = next((files[name] for name in files if name.endswith("/generation")), None)
         if generation:
             options.setdefault("probe", Probe("http://127.0.0.1/", generation, PROBE_HOST, 3))
-        options.setdefault("test", Test(self.etc, ("servertest", "-t"), ("/run",), "^warning"))
+        server = "rival" if RIVAL in units else "server"
+        folder = self.etc.with_name(server)
+        options.setdefault("test", Test(folder, (f"{server}test", "-t"), ("/run",), "^warning"))
         return Wish(part=part, entries=tuple(self._entries(files)), units=units, **options)
 
     def _entries(self, files: dict[str, t.Any]) -> t.Iterator[Entry]:
@@ -272,8 +283,9 @@ class FakeHost(Host):
             values = dict(given) if isinstance(given, dict) else {"content": given}
             if values.get("content") is not None:
                 values = {"owner": USER, "group": GROUP, **values}
-            if name.startswith("etc/server/") and "unit" not in values:
-                values.update(unit=SERVER, verb="reload")
+            server = next((unit for unit in (SERVER, RIVAL) if name.startswith(f"etc/{Path(unit).stem}/")), None)
+            if server and "unit" not in values:
+                values.update(unit=server, verb="reload")
             yield Entry(path=str(self.root / name), where=f"files[{number}]", **values)
 
     def apply(self, wanted: Wish, check: bool = False) -> Outcome:

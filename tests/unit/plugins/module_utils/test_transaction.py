@@ -12,7 +12,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils import _transaction
 from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import Probe
 
 SERVER, SHOP, BLOG = "server.service", "pyhost-shop.service", "pyhost-blog.service"
 MAIN, GENERATION, DEFAULT = "etc/server/main.conf", "etc/server/generation", "etc/server/sites/default"
@@ -335,6 +337,99 @@ def test_a_unit_that_does_not_come_up_elsewhere_stays_where_it_was(host: t.Any) 
     assert host.litter() == []
 
 
+# One server for another
+
+RIVAL = "rival.service"
+HOLDS = {
+    **SITES, MAIN: "PORT\n", "etc/shared.conf": "server's\n", f"etc/systemd/system/{SERVER}.d/own.conf": "limits\n"}
+RIVALS = {"etc/rival/main.conf": "PORT\n", "etc/rival/generation": "3", "etc/shared.conf": "rival's\n"}
+
+
+def holder(host: t.Any) -> t.Any:
+    """Return the wish of the server that holds the port."""
+    return host.wish(with_users(host, HOLDS), (SERVER, SHOP), replaces=frozenset({"rival"}))
+
+
+def rival(host: t.Any, **files: t.Any) -> t.Any:
+    """Return the wish of another one that takes over from it."""
+    changed = {f"etc/rival/{name}.conf": content for name, content in files.items()}
+    return host.wish({**RIVALS, **changed}, (RIVAL,), "rival", replaces=frozenset({"server", "nobody"}))
+
+
+def test_a_server_gives_way_to_another_one(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_transaction, "UNIT_FOLDERS", (f"{host.system}/",))
+    stock = host.tree()
+    host.apply(holder(host))
+    before = host.tree()
+    foretold = host.apply(rival(host), check=True)
+    outcome = host.apply(rival(host))
+    assert foretold == outcome
+    assert outcome.units == {RIVAL: "start", SERVER: "stop", SHOP: "stop"}
+    # Nothing that takes time lies between the stop and the start.
+    both = f"{SHOP} {SERVER}"
+    assert host.calls == [
+        f"systemctl enable {RIVAL}", f"systemctl stop {both}", f"systemctl start {RIVAL}",
+        f"systemctl disable --now {both}", "systemctl daemon-reload"]
+    own = {"etc/rival/main.conf", "etc/rival/generation", "etc/shared.conf", "var/lib/pyhost", "etc/adopted"}
+    assert {name: found for name, found in host.tree().items() if name not in own} == {
+        name: found for name, found in stock.items() if name not in own}
+    assert host.running().keys() == {RIVAL}
+    assert not host.units()[SERVER].enabled
+    assert [path.name for path in host.state.iterdir() if path.suffix] == ["rival.json", "rival.original"]
+    in_order(host)
+    assert not host.apply(rival(host)).changed
+    host.apply(holder(host))
+    assert host.tree() == before
+    assert host.running().keys() == {SERVER, SHOP}
+    in_order(host)
+
+
+def test_somebody_elses_server_is_not_replaced(host: t.Any) -> None:
+    (host.root / MAIN).write_text("PORT\n", encoding="utf-8")
+    host.change_unit(SERVER, loaded={MAIN: "PORT\n"})
+    before = host.tree(), host.units()[SERVER]
+    assert f"systemctl start failed of {RIVAL}" in str(host.refuse(rival(host)))
+    assert (host.tree(), host.units()[SERVER]) == before
+
+
+@pytest.mark.parametrize("files", [
+    {"main": "SYNTAX\n"}, {"main": "PORT DIES\n"}, {"main": "PORT CRASHES\n"}, {"main": "PORT HANGS\n"},
+])
+@pytest.mark.parametrize("namespaces", [True, False], ids=["staged", "live"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_server_that_does_not_come_up_replaces_nobody(
+        host: t.Any, files: dict[str, str], namespaces: bool, enabled: bool) -> None:
+    host.namespaces = namespaces
+    host.apply(holder(host))
+    host.change_unit(SERVER, enabled=enabled)
+    before, running = host.tree(), host.running()
+    assert "rival" in str(host.refuse(rival(host, **files)))
+    assert (host.tree(), host.running()) == (before, running)
+    in_order(host)
+    host.apply(rival(host))
+    assert host.running().keys() == {RIVAL}
+    in_order(host)
+
+
+def test_a_server_that_answers_another_generation_replaces_nobody(host: t.Any) -> None:
+    host.apply(holder(host))
+    before, running = host.tree(), host.running()
+    deaf = host.wish({**RIVALS, "etc/rival/generation": "3"}, (RIVAL,), "rival", replaces=frozenset({"server"}),
+                     probe=Probe("http://127.0.0.1/", "4", "generation.invalid", 3))
+    assert "did not answer the new generation 4 within 3 s; its last answer: 3" in str(host.refuse(deaf))
+    assert (host.tree(), host.running()) == (before, running)
+    in_order(host)
+
+
+def test_a_replaced_server_whose_package_is_gone(host: t.Any) -> None:
+    host.apply(holder(host))
+    host.change_unit(SERVER, active="inactive", enabled=False, loaded={})
+    (host.system / SERVER).unlink()
+    host.apply(rival(host))
+    assert host.running().keys() == {RIVAL}
+    assert [path.name for path in host.state.iterdir() if path.suffix] == ["rival.json", "rival.original"]
+
+
 # Links that follow
 
 
@@ -483,19 +578,28 @@ def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], None]) -> 
 
 
 @pytest.fixture
-def reset(host: t.Any, tmp_path: Path) -> t.Callable[[], None]:
+def reset_to(host: t.Any, tmp_path: Path) -> t.Callable[[t.Any], t.Callable[[], None]]:
+    """Return what puts a wish in service and returns what brings the host back to there."""
+    def begin(wanted: t.Any) -> t.Callable[[], None]:
+        host.apply(wanted)
+        saved = tmp_path / "saved"
+        shutil.copytree(host.root, saved, symlinks=True)
+        units = host.units()
+
+        def bring_back() -> None:
+            shutil.rmtree(host.root)
+            shutil.copytree(saved, host.root, symlinks=True)
+            host.save(units)
+
+        return bring_back
+
+    return begin
+
+
+@pytest.fixture
+def reset(host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]]) -> t.Callable[[], None]:
     """Return what brings the host back to where it has the old files in service."""
-    host.apply(old(host))
-    saved = tmp_path / "saved"
-    shutil.copytree(host.root, saved, symlinks=True)
-    units = host.units()
-
-    def bring_back() -> None:
-        shutil.rmtree(host.root)
-        shutil.copytree(saved, host.root, symlinks=True)
-        host.save(units)
-
-    return bring_back
+    return reset_to(old(host))
 
 
 def never_a_mix(host: t.Any, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
@@ -576,6 +680,49 @@ def test_killed_while_it_takes_back(host: t.Any, reset: t.Callable[[], None]) ->
         in_order(host)
         step += 1
     assert step > 40
+
+
+@pytest.mark.parametrize("next_run", ["same", "back", "refused", "another part"])
+def test_killed_at_any_point_of_a_replacement(
+        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], next_run: str) -> None:
+    reset = reset_to(holder(host))
+    before = host.tree()
+    host.apply(rival(host))
+    after = host.tree()
+    for step in steps(host, rival(host), "kill", reset):
+        never_a_mix(host, before, after)
+        if next_run == "refused":
+            host.refuse(rival(host, main="SYNTAX\n"))
+        elif next_run == "another part":
+            host.apply(host.wish({"etc/other.conf": "1"}, (), "other"))
+            host.apply(host.wish({}, (), "other"))
+        if next_run in ("refused", "another part"):
+            # Whoever comes next lets the one that was there answer again.
+            assert host.tree() in (before, after), step
+            assert host.running().keys() == ({SERVER, SHOP} if host.tree() == before else {RIVAL}), step
+            in_order(host)
+        wanted = (holder if next_run == "back" else rival)(host)
+        host.apply(wanted)
+        assert host.tree() == (before if next_run == "back" else after), step
+        assert host.running().keys() == ({SERVER, SHOP} if next_run == "back" else {RIVAL}), step
+        assert all(enabled for enabled, _loaded in host.running().values())
+        in_order(host)
+        assert not host.apply(wanted).changed, step
+
+
+@pytest.mark.parametrize("how", ["full", "fuller"])
+def test_disk_full_at_any_point_of_a_replacement(
+        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], how: str) -> None:
+    reset = reset_to(holder(host))
+    before = host.tree()
+    host.apply(rival(host))
+    after = host.tree()
+    for step in steps(host, rival(host), how, reset):
+        in_order(host)
+        assert host.tree() in (before, after), step
+        assert host.running().keys() == ({SERVER, SHOP} if host.tree() == before else {RIVAL}), step
+        host.apply(rival(host))
+        assert host.tree() == after, step
 
 
 @pytest.mark.parametrize("how", ["full", "fuller"])

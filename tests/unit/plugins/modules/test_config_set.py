@@ -61,6 +61,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "absent": ["/c", {"path": "/d", "unit": "a.service", "verb": "reload"}],
         "units": ["a.service", {"name": "{item}.service", "each": ["a", "b"]}],
         "keep": ["/e"], "keep_units": ["c.service"], "take": True,
+        "replaces": ["other"],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))
     assert [(entry.path, entry.where) for entry in wish.entries] == [
         ("/a", "files[0]"), ("/b", "files[1]"), ("/c", "absent: /c"), ("/d", "absent: /d")]
@@ -70,6 +71,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
     assert (wish.units, wish.keep, wish.keep_units) == (
         ("a.service", "b.service"), frozenset({"/e"}), frozenset({"c.service"}))
     assert wish.take
+    assert wish.replaces == {"other"}
     assert wish.test and wish.test.folder == Path("/etc/x")
     assert wish.probe and wish.probe.timeout == 10
 
