@@ -41,6 +41,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
     row.name: row
     for row in (
         FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http")),
     )
 }

@@ -133,10 +133,13 @@ def sites(path: str, items: t.Any) -> list[Item]:
             **mount,
             "prefix": prefix,
             "prefix_regex": re.escape(prefix),
-            "body": parse_size(mount["limits"]["body"]),
+            "backends": [_backend(endpoint) for endpoint in mount["endpoints"]],
+            "body": (body := parse_size(mount["limits"]["body"])),
+            "body_kib": -(-body // 1024),
             "timeout": mount["limits"]["timeout"],
             "static": _locations(prefix, mount["static"]),
-            "private": _locations(prefix, mount["private"]),
+            "private": (private := _locations(prefix, mount["private"])),
+            "private_sealed": bool(private) and all(location["sealed"] for location in private),
         }
 
     def derive(item: Item) -> Item:
@@ -146,6 +149,7 @@ def sites(path: str, items: t.Any) -> list[Item]:
             "name": item["name"] or (item["domains"] or ["default"])[0].replace("*", "_"),
             "mounts": mounts,
             "root": next((mount for mount in mounts if not mount["prefix"]), None),
+            "locations": _most_special_first(mounts),
         }
 
     completed = _complete(path, items, SITE_ITEM, derive)
@@ -154,8 +158,22 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for index, item in enumerate(completed)
         if not item["domains"] and not item["default"]
     ]
+    # It follows links for a whole mount or not at all, and only in a release they do no harm.
+    problems += [
+        Problem(
+            f"{path}[{index}].mounts",
+            f"application {mount['app']} has private folders in a release and others, between which lighttpd cannot"
+            " tell; keep all of them in one of the two",
+        )
+        for index, item in enumerate(completed)
+        for mount in item["mounts"]
+        if path == "frontend_lighttpd_sites" and len({location["sealed"] for location in mount["private"]}) > 1
+    ]
     if problems:
         raise BadItems(problems)
+    names = [domain for site in completed for domain in site["domains"]]
+    for site in completed:
+        site["host_regex"] = _host_regex(site["domains"], names)
     return sorted(completed, key=lambda site: site["name"])
 
 
@@ -171,8 +189,45 @@ def _locations(prefix: str, paths: dict[str, str]) -> list[Item]:
             "url": prefix + url,
             "path": path.rstrip("/") + ("/" if url.endswith("/") else ""),
             "folder": url.endswith("/"),
+            # In a release nobody can make links; its files are found by the link to the release in service.
+            "sealed": path.startswith(f"{ROOT}/"),
             # Below it no link is followed: the application may write there.
             "base": path.rstrip("/") if url.endswith("/") else posixpath.dirname(path),
         }
         for url, path in sorted(paths.items())
     ]
+
+
+def _backend(endpoint: str) -> Item:
+    """Return an endpoint as its socket, or its host and port; the other is empty."""
+    if endpoint.startswith("/"):
+        return {"socket": endpoint, "host": "", "port": ""}
+    host, _colon, port = endpoint.rpartition(":")
+    return {"socket": "", "host": host.strip("[]"), "port": port}
+
+
+def _most_special_first(mounts: list[Item]) -> list[Item]:
+    """Return all static, private and mounted URLs of a site, for servers that take the first that fits."""
+    locations = [
+        {"kind": kind, "mount": mount, **location}
+        for mount in mounts
+        for kind in ("static", "private")
+        for location in mount[kind]
+    ] + [{"kind": "mount", "mount": mount, "url": mount["prefix"]} for mount in mounts]
+    # Whatever begins like another one is behind it in the alphabet.
+    return sorted(locations, key=lambda location: location["url"], reverse=True)
+
+
+def _host_regex(domains: list[str], names: list[str]) -> str:
+    """Return what fits the domains in Host, and leaves those of all ``names`` that fit better to their own sites."""
+
+    def regex(domain: str) -> str:
+        return re.escape(domain).replace(r"\*", "[^:]+", 1)
+
+    def chosen(domain: str) -> str:
+        if not domain.startswith("*"):
+            return regex(domain)
+        better = [regex(name) for name in names if name.endswith(domain[1:]) and name != domain and name not in domains]
+        return f"(?!(?:{'|'.join(better)})(?::|$)){regex(domain)}" if better else regex(domain)
+
+    return f"^(?:{'|'.join(map(chosen, domains))})(?::[0-9]+)?$"

@@ -905,6 +905,25 @@ ROLES: dict[str, Role] = {
             example=["proxy_cache_path /var/cache/nginx/pages keys_zone=pages:10m;"],
         ),
     ),
+    "frontend_lighttpd": _front_end(
+        "lighttpd",
+        "lighttpd",
+        Key(
+            "frontend_lighttpd_max_connections",
+            "int",
+            "Connections to visitors at a time.",
+            default=8192,
+            example=16384,
+        ),
+        Key(
+            "frontend_lighttpd_global_extra",
+            "list",
+            "Raw lines of lighttpd's configuration outside of any site.",
+            default=[],
+            elements="str",
+            example=['server.kbytes-per-second = 1024'],
+        ),
+    ),
     "frontend_cherokee": _front_end(
         "cherokee",
         "Cherokee",

@@ -55,7 +55,7 @@ def test_environ_is_what_pep_3333_says(visitor: Visitor, host: Host) -> None:
     assert environ["SERVER_NAME"]
     assert environ["SERVER_PORT"] == "80"
     assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
-    assert environ.get("CONTENT_LENGTH", "") == ""
+    assert environ.get("CONTENT_LENGTH", "") in ("", "0")
     assert "HTTP_TRANSFER_ENCODING" not in environ
 
 
@@ -75,6 +75,44 @@ def test_the_port_of_host_reaches_the_application(visitor: Visitor) -> None:
     assert (
         visitor.ask("/env", headers={"Host": f"{visitor.domain}:8080"}).json()["HTTP_HOST"] == f"{visitor.domain}:8080"
     )
+
+
+def test_host_arrives_as_it_was_sent(visitor: Visitor) -> None:
+    sent = f"{visitor.domain.upper()}:80"
+    expected = visitor.domain if visitor.differs("host") else sent
+    assert visitor.ask("/env", headers={"Host": sent}).json()["HTTP_HOST"] == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ("/env/a%2Fb", "/env/a/b"),
+        ("/env//a///b", "/env/a/b"),
+        ("/x/../env/./a", "/env/a"),
+        ("/x/%2e%2e/env", "/env"),
+        ("/env/%E9", "/env/\xe9"),
+        ("/env/a%25b+c;d", "/env/a%b+c;d"),
+    ],
+)
+def test_paths_are_normalised_and_the_uri_is_not(visitor: Visitor, sent: str, path: str) -> None:
+    environ = visitor.ask(f"{sent}?x=%2F&y=a//b").json()
+    assert environ["PATH_INFO"] == path
+    assert environ["QUERY_STRING"] == "x=%2F&y=a//b"
+    assert environ["REQUEST_URI"] == f"{visitor.mount}{sent}?x=%2F&y=a//b"
+
+
+def test_a_line_feed_in_the_path(visitor: Visitor) -> None:
+    answer = visitor.ask("/env/a%0Ab")
+    if visitor.differs("control characters"):
+        assert answer.status == 400
+    else:
+        assert answer.json()["PATH_INFO"] == "/env/a\nb"
+
+
+@pytest.mark.parametrize("path", ["/env/a b", "/env/a%", "/env/a%zz", "/env/a%00b"])
+def test_malformed_paths_are_refused(visitor: Visitor, path: str) -> None:
+    answer = visitor.raw(f"GET {visitor.mount}{path} HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n\r\n")
+    assert answer[:12] == b"HTTP/1.1 400"
 
 
 def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) -> None:
@@ -97,6 +135,34 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
     assert environ["wsgi.url_scheme"] == "http"
     assert "HTTP_PROXY" not in environ
     assert not [key for key, value in environ.items() if "6.6.6.6" in str(value) or "evil" in str(value)]
+    assert ("HTTP_X_FORWARDED_HOST" in environ) == visitor.differs("forwarded host")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Host: evil.example\r\n",
+    ],
+    ids=["length and chunked", "two lengths", "two hosts"],
+)
+def test_contradictions_are_refused(visitor: Visitor, headers: str) -> None:
+    head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n"
+    assert visitor.raw(f"{head}{headers}\r\n0\r\n\r\n")[:12] == b"HTTP/1.1 400"
+
+
+def test_methods_of_ones_own_and_trace(visitor: Visitor) -> None:
+    answer = visitor.ask("/env", "BREW")
+    if visitor.differs("method"):
+        assert answer.status == 501
+    else:
+        assert answer.json()["REQUEST_METHOD"] == "BREW"
+    assert visitor.ask("/env", "TRACE").status == 405
+
+
+def test_a_range_is_for_the_application_to_choose(visitor: Visitor) -> None:
+    assert visitor.ask("/env", headers={"Range": "bytes=0-3"}).status == 200
 
 
 def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
@@ -183,7 +249,8 @@ def test_head_has_the_length_and_no_body(visitor: Visitor) -> None:
 
 
 def test_statuses_arrive_as_they_are(visitor: Visitor) -> None:
-    assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, "I'm a teapot")
+    reason = "" if visitor.differs("reason") else "I'm a teapot"
+    assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, reason)
     unchanged = visitor.ask("/unchanged")
     assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
 
@@ -271,7 +338,10 @@ def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host:
 
 
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
-    assert visitor.ask("/secret").body == b"a bill\n"
+    answer = visitor.ask("/secret")
+    assert answer.body == b"a bill\n"
+    # The words to any front end are not for visitors.
+    assert not {"x-accel-redirect", "x-sendfile"} & {name.lower() for name in answer.headers}
     assert visitor.ask("/private/bill.txt").status == 404
 
 
@@ -281,10 +351,8 @@ def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) ->
 def test_unknown_hosts_get_no_application(visitor: Visitor, host: Host) -> None:
     before = len(_requests(host, visitor))
     for name in ("unknown.example", visitor.address, ""):
-        assert visitor.raw(f"GET {visitor.mount}/env HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")[:15] in (
-            b"",
-            b"HTTP/1.1 400 Ba",
-        )
+        answer = visitor.raw(f"GET {visitor.mount}/env HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")
+        assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404" if visitor.differs("unknown host") else b"")
     assert len(_requests(host, visitor)) == before
 
 
@@ -293,4 +361,6 @@ def test_wildcard_domain(visitor: Visitor) -> None:
 
 
 def test_the_generation_is_not_for_visitors(visitor: Visitor) -> None:
-    assert visitor.raw("GET / HTTP/1.1\r\nHost: generation.pyhost.invalid\r\nConnection: close\r\n\r\n") == b""
+    answer = visitor.raw("GET / HTTP/1.1\r\nHost: generation.pyhost.invalid\r\nConnection: close\r\n\r\n")
+    assert answer[:12] == (b"HTTP/1.1 404" if visitor.differs("unknown host") else b"")
+    assert not re.search(rb"\n[0-9a-f]{16,}", answer)

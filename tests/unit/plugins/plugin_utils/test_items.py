@@ -1,0 +1,90 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is worked out of a role's sites for servers that take the first that fits."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from ansible_collections.pyhost.web.plugins.plugin_utils._items import BadItems, sites
+
+MOUNT = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
+
+
+def _sites(*items: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    return sites("frontend_lighttpd_sites", [{"mounts": [MOUNT], **item} for item in items])
+
+
+@pytest.mark.parametrize(
+    ("host", "site"),
+    [
+        ("shop.example", "shop.example"),
+        ("shop.example:8080", "shop.example"),
+        ("a.shop.example", "shop.example"),
+        ("a.b.shop.example:80", "shop.example"),
+        ("blog.shop.example", "blog.shop.example"),
+        ("blog.shop.example:80", "blog.shop.example"),
+        ("x.blog.shop.example", "shop.example"),
+        ("x.wiki.shop.example", "_.wiki.shop.example"),
+        ("wiki.shop.example", "shop.example"),
+        ("notblog.shop.example", "shop.example"),
+        ("shopxexample", None),
+        ("shop.example.evil", None),
+        ("xshop.example", None),
+        (".shop.example", None),
+        ("", None),
+    ],
+)
+def test_each_host_fits_the_site_that_names_it_best(host: str, site: str | None) -> None:
+    published = _sites(
+        {"domains": ["shop.example", "*.shop.example"]},
+        {"domains": ["blog.shop.example"]},
+        {"domains": ["*.wiki.shop.example"]},
+    )
+    fits = [published_site["name"] for published_site in published if re.search(published_site["host_regex"], host)]
+    assert fits == ([site] if site else [])
+
+
+def test_the_most_special_url_comes_first() -> None:
+    (site,) = _sites(
+        {
+            "domains": ["shop.example"],
+            "mounts": [
+                {**MOUNT, "static": {"/static/": "/srv/static", "/sub/static/": "/srv/other"}},
+                {**MOUNT, "path": "/sub", "private": {"/private/": "/srv/private"}},
+            ],
+        }
+    )
+    assert [(location["kind"], location["url"]) for location in site["locations"]] == [
+        ("static", "/sub/static/"),
+        ("private", "/sub/private/"),
+        ("mount", "/sub"),
+        ("static", "/static/"),
+        ("mount", ""),
+    ]
+
+
+@pytest.mark.parametrize(("body", "kib"), [("1", 1), ("1024", 1), ("1025", 2), ("10M", 10240)])
+def test_a_body_limit_is_never_rounded_down_to_none(body: str, kib: int) -> None:
+    (site,) = _sites({"domains": ["shop.example"], "mounts": [{**MOUNT, "limits": {"body": body}}]})
+    assert site["mounts"][0]["body_kib"] == kib
+
+
+def test_endpoints_are_taken_apart() -> None:
+    endpoints = ["/run/pyhost/shop.sock", "10.0.0.1:9001", "[::1]:9001"]
+    (site,) = _sites({"domains": ["shop.example"], "mounts": [{**MOUNT, "endpoints": endpoints}]})
+    assert site["mounts"][0]["backends"] == [
+        {"socket": "/run/pyhost/shop.sock", "host": "", "port": ""},
+        {"socket": "", "host": "10.0.0.1", "port": "9001"},
+        {"socket": "", "host": "::1", "port": "9001"},
+    ]
+
+
+def test_lighttpd_cannot_tell_private_folders_in_a_release_from_others() -> None:
+    private = {"/a/": "/srv/pyhost/shop/current/public/a", "/b/": "/var/lib/pyhost/shop/b"}
+    site = {"domains": ["shop.example"], "mounts": [{**MOUNT, "private": private}]}
+    with pytest.raises(BadItems, match="application shop has private folders in a release and others"):
+        _sites(site)
+    assert sites("frontend_nginx_sites", [site])
