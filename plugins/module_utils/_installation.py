@@ -48,6 +48,7 @@ class Wish:
     prefix: Path
     packages: list[str]
     places: list[str]
+    needs: dict[str, str]
     deb: str | None = None
     archive: str | None = None
     checksum: str | None = None
@@ -71,7 +72,7 @@ class Wish:
         if self.checksum and not CHECKSUM.fullmatch(self.checksum):
             found.append(f"checksum: {self.checksum!r} is not sha256: and 64 hexadecimal digits")
         if self.is_fetched and not self.checksum:
-            found.append(f"checksum is missing: what comes from {self.origin} runs as root; give sha256: and its digest")
+            found.append(f"checksum is missing: {self.origin} is to run as root; give sha256: and its digest")
         return found
 
 
@@ -88,7 +89,8 @@ class Installation:
     def program(self) -> Path | None:
         """Return the server's program, None where there is none yet."""
         places = [self.wish.prefix / "sbin", *([] if self.wish.archive else map(Path, self.wish.places))]
-        return next((place / self.wish.program for place in places if os.access(place / self.wish.program, os.X_OK)), None)
+        programs = (place / self.wish.program for place in places)
+        return next((program for program in programs if os.access(program, os.X_OK)), None)
 
     def expected(self) -> Path:
         """Return where the program will be."""
@@ -107,10 +109,14 @@ class Installation:
         wish = self.wish
         if not wish.origin and not wish.packages and self.program() is None:
             raise InstallationError(wish.advice)
+        for program, why in wish.needs.items():
+            if not shutil.which(program):
+                raise InstallationError(why)
         if wish.archive and wish.prefix.exists() and not self.mark.exists():
             raise InstallationError(
-                f"{wish.prefix} is there and did not come from an archive of this role; leave the archive out to use it,"
-                " or move it away")
+                f"{wish.prefix} is there and did not come from an archive of this role; leave the archive out to"
+                " use it, or move it away"
+            )
 
     def install(self, packages: list[str], file: Path | None) -> None:
         """Install packages, then the archive or .deb that is at ``file``."""
@@ -139,7 +145,8 @@ class Installation:
         program = self.program()
         if program is None:
             raise InstallationError(
-                f"{self.wish.origin or ', '.join(self.wish.packages)} brought no {self.expected()}; {self.wish.advice}")
+                f"{self.wish.origin or ', '.join(self.wish.packages)} brought no {self.expected()}; {self.wish.advice}"
+            )
         name, *arguments = self.wish.version_command
         command = [str(program.with_name(name)), *arguments]
         status, out, err = self.run(command)
@@ -177,8 +184,9 @@ class Installation:
             tree = Path(work, *prefix.parts[1:])
             if not (tree / "sbin" / self.wish.program).is_file():
                 raise InstallationError(
-                    f"{self.wish.archive} has no {str(prefix)[1:]}/sbin/{self.wish.program}; it has to hold a tree that was"
-                    f" installed below {prefix}, or the prefix has to be the one that it was made for")
+                    f"{self.wish.archive} has no {str(prefix)[1:]}/sbin/{self.wish.program}; give an archive of a tree"
+                    f" that was made for {prefix}, or the prefix that it was made for"
+                )
             _open_to_all(tree)
             (tree / MARK).write_text(f"{self.digest}\n", encoding="utf-8")
             tree.rename(new)

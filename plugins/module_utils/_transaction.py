@@ -463,9 +463,7 @@ class Transaction:
         test = self.wish.test
         if test is None:
             return True
-        # A test of the server's that the role brings itself is there with the changes.
-        brought = any(entry.path == test.command[0] for entry in self.wish.entries)
-        if not brought and not self.host.has(test.command[0]):
+        if not self.host.has(test.command[0]):
             if self.check:
                 return False
             raise TransactionError(

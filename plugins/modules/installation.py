@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Takes the server from what the user has of it, an archive of an installed tree, a C(.deb) or packages of a repository
-    that the host knows, or finds the one that is there; then checks its version.
+  - Takes the server from what the user has of it, an archive of an installed tree, a C(.deb) or packages of a
+    repository that the host knows, or finds the one that is there; then checks its version.
   - A tree is unpacked beside the old one and changes places with it. Where the new one does not run, the old one stays.
   - Nothing is started while packages come, as with M(pyhost.web.packages).
 options:
@@ -59,6 +59,10 @@ options:
     description: What the user is told where there is no server and no source of one.
     type: str
     required: true
+  needs:
+    description: Programs that the host must have besides, each with what the user is told where it has not.
+    type: dict
+    default: {}
   digest:
     description: Set by the action, of a file on the controller.
     type: str
@@ -139,13 +143,14 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
                 fetch_with(open_url, None)(str(wish.origin), file)
             there.verify(file)
         there.install(packages, file)
+    coming = [*packages, *([wish.origin] if comes else [])]
     program = there.program()
-    is_there = program and not (module.check_mode and (packages or comes))
+    is_there = program and not (module.check_mode and coming)
     return {
-        "changed": bool(packages or comes),
+        "changed": bool(coming),
         "program": str(program or there.expected()),
         "version": f"{there.version()} {there.digest}".strip() if is_there else "",
-        "diff": {"before": "", "after": "".join(f"{name}\n" for name in [*packages, *([wish.origin] if comes else [])])},
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in coming)},
     }
 
 
@@ -165,6 +170,7 @@ def main() -> None:
             "version_command": {**names, "required": True},
             "minimum": {**text, "required": True},
             "advice": {**text, "required": True},
+            "needs": {"type": "dict", "default": {}},
             "digest": text,
             "upload": {"type": "path"},
         },

@@ -19,6 +19,24 @@ from ._validate import Problem
 # Node 1 answers what no other site does. Both kinds of numbers have to stay below 2**31.
 _FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
 
+# Cherokee cannot change a request, but refuse it by an expression that fits its head; the request line comes first.
+_LINE, _NAME_ENDS, _LINE_ENDS = r"[^\r\n]+\r?\n", r"[ \t]*:", r"[ \t]*[\r\n]"
+_HEADER = rf"(?i)\A(?:{_LINE})+?"
+_REFUSED = (
+    (r"(?i)\ATRACE ", 405, "It would tell what a proxy has added."),
+    (r"(?i)\A[^ ]+ [^ ?\r\n]*%(?:00|(?![0-9a-f]{2}))", 400, "What is no encoding would arrive as something else."),
+    (
+        rf"{_HEADER}(?:proxy|forwarded|x-real-ip|x-forwarded-[a-z]+|[^:\r\n]*_[^:\r\n]*){_NAME_ENDS}",
+        400,
+        "What only a proxy can know, and what would pose as such, is not for visitors to say.",
+    ),
+    (rf"{_HEADER}transfer-encoding{_NAME_ENDS}", 411, "Applications would get nothing of the body."),
+    *(
+        (rf"{_HEADER}{name}{_NAME_ENDS}{_LINE}(?:{_LINE})*?{name}{_NAME_ENDS}", 400, "Servers would differ over it.")
+        for name in ("host", "content-length")
+    ),
+)
+
 
 def cherokee_sites(path: str, items: t.Any) -> list[Item]:
     """Return the items of ``frontend_cherokee_sites`` complete; raise BadItems naming every problem below ``path``."""
@@ -34,6 +52,10 @@ def cherokee_sites(path: str, items: t.Any) -> list[Item]:
     taken: set[int] = set()
     for site in completed:
         site["number"] = 1 if site["default"] else _number(site["name"], taken)
+        site["refused"] = [
+            {"number": 99990 + number, "regex": regex, "status": status, "why": why}
+            for number, (regex, status, why) in enumerate(_REFUSED)
+        ]
         for number, location in enumerate(reversed(site["locations"]), 1):
             location["number"] = number
             location["url_folder"] = posixpath.dirname(location["url"])
@@ -42,7 +64,7 @@ def cherokee_sites(path: str, items: t.Any) -> list[Item]:
         for mount in site["mounts"]:
             mount["sources"] = [{"number": next(sources), "endpoint": endpoint} for endpoint in mount["endpoints"]]
             mount["site"] = {"name": site["name"], "number": site["number"]}
-            mount["over_limit"] = _more_than(mount["body"])
+            mount["over_limit"] = rf"{_HEADER}content-length{_NAME_ENDS}[ \t]*{_more_than(mount['body'])}{_LINE_ENDS}"
             mount["lines"] = [line for line in map(str.strip, mount["extra"].splitlines()) if line and line[0] != "#"]
     return completed
 
@@ -71,7 +93,7 @@ def _number(name: str, taken: set[int]) -> int:
 def _more_than(limit: int) -> str:
     """Return a regular expression for the decimal numbers above ``limit``."""
     least = str(limit + 1)
-    longer = [rf"[0-9]{{{len(least) + 1},}}", least]
+    longer = [rf"[1-9][0-9]{{{len(least)},}}", least]
     higher = [
         f"{least[:place]}[{int(digit) + 1}-9][0-9]{{{len(least) - place - 1}}}"
         for place, digit in enumerate(least)

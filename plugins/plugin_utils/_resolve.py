@@ -321,7 +321,7 @@ class _Resolver:
                     )
                 else:
                     mount = self._mount(host, front_end, name, on)
-                    for key, why in _REFUSALS.get(front_end, lambda mount: ())(mount):
+                    for key, why in _REFUSALS[front_end](mount) if front_end in _REFUSALS else ():
                         self.validator.problem(f"{view.path}.{key}", why)
                 domains = [*view.app["domains"], *(["default: true"] if view.app["default"] else [])]
                 for domain in domains:

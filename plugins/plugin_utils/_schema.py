@@ -820,7 +820,7 @@ def _front_end(
                 f"frontend_{name}_replaces",
                 "list",
                 f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
-                " ready and tested, and goes on as before if anything fails.",
+                " tested, and goes on as before if anything fails.",
                 default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
                 elements="str",
                 example=[],
@@ -959,6 +959,13 @@ ROLES: dict[str, Role] = {
             "Folder that the tree of the archive was made for, or where Cherokee is already.",
             default="/opt/cherokee",
             example="/srv/cherokee",
+        ),
+        Key(
+            "frontend_cherokee_admin",
+            "bool",
+            "Run Cherokee's administration page on 127.0.0.1:9090; refused where the host has no Python 2.7.",
+            default=False,
+            example=True,
         ),
         Key(
             "frontend_cherokee_connections",

@@ -63,9 +63,16 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
     if not visitor.mount:
         environ = visitor.ask("/").json()
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/")
+    elif visitor.differs("mount point is redirected"):
+        answer = visitor.ask("?a=b")
+        assert (answer.status, answer.headers["Location"]) == (301, "/sub/?a=b")
     else:
         environ = visitor.ask("?a=b").json()
-        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", "", "a=b")
+        inside = "/" if visitor.differs("mount point without slash") else ""
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"], environ["QUERY_STRING"]) == ("/sub", inside, "a=b")
+    if visitor.mount:
+        environ = visitor.ask("/").json()
+        assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/sub", "/")
         outside = Visitor(visitor.address, visitor.domain)
         assert outside.ask("/subway").status == 404
         assert outside.ask("/").status == 404
@@ -98,7 +105,8 @@ def test_paths_are_normalised_and_the_uri_is_not(visitor: Visitor, sent: str, pa
     environ = visitor.ask(f"{sent}?x=%2F&y=a//b").json()
     assert environ["PATH_INFO"] == path
     assert environ["QUERY_STRING"] == "x=%2F&y=a//b"
-    assert environ["REQUEST_URI"] == f"{visitor.mount}{sent}?x=%2F&y=a//b"
+    asked = path if visitor.differs("request uri") else sent
+    assert environ["REQUEST_URI"] == f"{visitor.mount}{asked}?x=%2F&y=a//b"
 
 
 def test_a_line_feed_in_the_path(visitor: Visitor) -> None:
@@ -112,7 +120,7 @@ def test_a_line_feed_in_the_path(visitor: Visitor) -> None:
 @pytest.mark.parametrize("path", ["/env/a b", "/env/a%", "/env/a%zz", "/env/a%00b"])
 def test_malformed_paths_are_refused(visitor: Visitor, path: str) -> None:
     answer = visitor.raw(f"GET {visitor.mount}{path} HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n\r\n")
-    assert answer[:12] == b"HTTP/1.1 400"
+    assert answer[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 404")
 
 
 def test_host_that_contradicts_the_request_line_does_not_pass(visitor: Visitor) -> None:
@@ -131,6 +139,9 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
         "Forwarded": "for=6.6.6.6",
         "Proxy": "http://evil.example",
     }
+    if visitor.differs("forged headers"):
+        assert {visitor.ask("/env", headers={name: value}).status for name, value in forged.items()} == {400}
+        return
     environ = visitor.ask("/env", headers=forged).json()
     assert environ["wsgi.url_scheme"] == "http"
     assert "HTTP_PROXY" not in environ
@@ -143,19 +154,25 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
     [
         "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Content-Length: 3\r\nContent-Length: 4\r\n",
-        "Host: evil.example\r\n",
+        "Host: evil.example\r\nContent-Length: 5\r\n",
     ],
     ids=["length and chunked", "two lengths", "two hosts"],
 )
 def test_contradictions_are_refused(visitor: Visitor, headers: str) -> None:
-    head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n"
-    assert visitor.raw(f"{head}{headers}\r\n0\r\n\r\n")[:12] == b"HTTP/1.1 400"
+    head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\n"
+    answer = visitor.raw(f"{head}{headers}\r\n0\r\n\r\n")
+    if "chunked" in headers and visitor.differs("length and chunked"):
+        assert answer[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 411")
+        # What another server in between might take for the next request is not read.
+        assert b"\r\nConnection: close\r\n" in answer
+    else:
+        assert answer[:12] == b"HTTP/1.1 400"
 
 
 def test_methods_of_ones_own_and_trace(visitor: Visitor) -> None:
     answer = visitor.ask("/env", "BREW")
     if visitor.differs("method"):
-        assert answer.status == 501
+        assert answer.status in (405, 501)
     else:
         assert answer.json()["REQUEST_METHOD"] == "BREW"
     assert visitor.ask("/env", "TRACE").status == 405
@@ -166,7 +183,11 @@ def test_a_range_is_for_the_application_to_choose(visitor: Visitor) -> None:
 
 
 def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
-    assert "HTTP_X_FOO_BAR" not in visitor.ask("/env", headers={"X_Foo_Bar": "x"}).json()
+    answer = visitor.ask("/env", headers={"X_Foo_Bar": "x"})
+    if visitor.differs("forged headers"):
+        assert answer.status == 400
+    else:
+        assert "HTTP_X_FOO_BAR" not in answer.json()
 
 
 def test_authorization_arrives(visitor: Visitor) -> None:
@@ -175,7 +196,13 @@ def test_authorization_arrives(visitor: Visitor) -> None:
 
 
 def test_large_and_many_request_headers(visitor: Visitor) -> None:
-    assert len(visitor.ask("/env", headers={"X-Large": "x" * 30000}).json()["HTTP_X_LARGE"]) == 30000
+    assert len(visitor.ask("/env", headers={"X-Large": "x" * 7000}).json()["HTTP_X_LARGE"]) == 7000
+    if visitor.differs("request header over 8 kB"):
+        assert visitor.ask("/env", headers={"X-Large": "x" * 15000}).status == 413
+    else:
+        assert len(visitor.ask("/env", headers={"X-Large": "x" * 15000}).json()["HTTP_X_LARGE"]) == 15000
+        larger = visitor.ask("/env", headers={"X-Large": "x" * 30000}).json().get("HTTP_X_LARGE", "")
+        assert len(larger) == (0 if visitor.differs("large request header") else 30000)
     many = visitor.ask("/env", headers={f"X-Many-{number}": "x" for number in range(90)}).json()
     assert len([key for key in many if key.startswith("HTTP_X_MANY_")]) == 90
 
@@ -185,6 +212,9 @@ def test_large_and_many_request_headers(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_upload_of_100_megabytes(visitor: Visitor, chunked: bool) -> None:
+    if chunked and visitor.differs("chunked upload"):
+        assert visitor.ask("/upload", "POST", body=iter([b"abc"]), chunked=True).status == 411
+        return
     piece = bytes(range(256)) * 4096
     expected = hashlib.sha256(piece * 100).hexdigest()
     headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(100 * MEGABYTE)}
@@ -245,12 +275,15 @@ def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> N
 
 def test_head_has_the_length_and_no_body(visitor: Visitor) -> None:
     answer = visitor.ask("/teapot", "HEAD")
-    assert (answer.status, answer.headers["Content-Length"], answer.body) == (418, "6", b"")
+    status = 500 if visitor.differs("status") else 418
+    assert (answer.status, answer.headers["Content-Length"], answer.body) == (status, "6", b"")
 
 
 def test_statuses_arrive_as_they_are(visitor: Visitor) -> None:
     reason = "" if visitor.differs("reason") else "I'm a teapot"
-    assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, reason)
+    expected = (500, "Internal Server Error") if visitor.differs("status") else (418, reason)
+    answer = visitor.ask("/teapot")
+    assert ((answer.status, answer.reason), answer.body) == (expected, b"teapot")
     unchanged = visitor.ask("/unchanged")
     assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
 
@@ -260,7 +293,12 @@ def test_two_cookies(visitor: Visitor) -> None:
 
 
 def test_large_response_header(visitor: Visitor) -> None:
-    assert len(visitor.ask("/large?30000").headers["X-Large"]) == 30000
+    assert len(visitor.ask("/large?7000").headers["X-Large"]) == 7000
+    larger = visitor.ask("/large?30000")
+    if visitor.differs("large response header"):
+        assert larger.status in (500, 502)
+    else:
+        assert len(larger.headers["X-Large"]) == 30000
 
 
 def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
@@ -277,7 +315,9 @@ def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
 def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visitor: Visitor, host: Host) -> None:
     assert visitor.ask("/crash").status in (500, 502)
     assert visitor.ask("/env").status == 200
-    log = host.check_output("journalctl --no-pager --output cat --unit pyhost-%s", _app(visitor))
+    # What servers log of odd paths need not be text.
+    journal = "journalctl --no-pager --output cat --unit pyhost-%s | grep --text RuntimeError"
+    log = host.check_output(journal, _app(visitor))
     assert "RuntimeError: probe: an exception that nobody catches" in log
 
 
@@ -322,8 +362,11 @@ def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
 
 def test_static_file_precompressed(visitor: Visitor) -> None:
     answer = visitor.ask("/static/large.js", headers={"Accept-Encoding": "gzip"})
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(answer.body) == b"// made beforehand\n"
+    if visitor.differs("precompressed"):
+        assert b"plain" in (gzip.decompress(answer.body) if "Content-Encoding" in answer.headers else answer.body)
+    else:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answer.body) == b"// made beforehand\n"
     assert visitor.ask("/static/large.js").body == b"// plain\n"
 
 
@@ -334,11 +377,11 @@ def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host:
         "runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sfn /etc {media}/link"
     )
     assert visitor.ask("/media/new").body == b"picture\n"
-    assert visitor.ask("/media/link/passwd").status in (403, 404)
+    assert visitor.ask("/media/link/passwd").status in ((500,) if visitor.differs("link") else (403, 404))
 
 
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
-    answer = visitor.ask("/secret")
+    answer = visitor.ask("/secret?x-sendfile" if visitor.differs("private file") else "/secret")
     assert answer.body == b"a bill\n"
     # The words to any front end are not for visitors.
     assert not {"x-accel-redirect", "x-sendfile"} & {name.lower() for name in answer.headers}

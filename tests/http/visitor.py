@@ -10,10 +10,12 @@ import socket
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 from testinfra.host import Host
 
@@ -42,6 +44,8 @@ class Probe:
 
 def probes() -> list[Probe]:
     """Return the scenario's probes, which PYHOST_PROBES lists as ``APP[/MOUNT]:PROTOCOL``."""
+    if os.environ.get("PYHOST_FRONTEND") == "cherokee" and not os.environ.get("PYHOST_CHEROKEE_ARCHIVE"):
+        pytest.skip("PYHOST_CHEROKEE_ARCHIVE names no archive of an installed Cherokee", allow_module_level=True)
     listed = os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
     parsed = (re.fullmatch(r"([a-z-]+)(/[a-z]+)?:([a-z]+)", probe) for probe in listed)
     return [Probe(found[1], found[2] or "", found[3]) for found in parsed if found]
@@ -171,3 +175,25 @@ def visiting(hosts: t.Sequence[Host], *domains: str) -> t.Iterator[list[str]]:
         done.set()
         for thread in threads:
             thread.join()
+
+
+def meanwhile(visitors: t.Sequence[Visitor], work: t.Callable[[], None]) -> list[int]:
+    """Return the statuses of all requests, two at a time of each visitor, while the work is done."""
+    done = threading.Event()
+
+    def visit(visitor: Visitor) -> list[int]:
+        statuses = []
+        while not done.is_set():
+            statuses.append(visitor.ask("/env").status)
+            time.sleep(0.01)
+        return statuses
+
+    with ThreadPoolExecutor() as pool:
+        visits = [pool.submit(visit, visitor) for visitor in visitors for _ in range(2)]
+        try:
+            time.sleep(1)
+            work()
+            time.sleep(1)
+        finally:
+            done.set()
+        return [status for job in visits for status in job.result()]
