@@ -14,9 +14,9 @@ from testinfra.host import Host
 PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
 
 
-def command(hosts: t.Sequence[Host], variables: t.Mapping[str, t.Any]) -> list[str]:
-    """Return the command line that runs the playbook with the variables laid over the inventory's."""
-    playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
+def command(hosts: t.Sequence[Host], variables: t.Mapping[str, t.Any], name: str = "converge.yml") -> list[str]:
+    """Return the command line that runs a playbook of the scenario with the variables laid over the inventory's."""
+    playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], name)
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
     words = ["ansible-playbook", "--inventory", inventory, "--limit", ",".join(host.backend.hostname for host in hosts)]
     return [*words, "--extra-vars", json.dumps(variables), str(playbook)]

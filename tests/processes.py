@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 from testinfra.host import Host
 
 
 def main_process(host: Host, app: str) -> str:
     """Return the number of the service's main process."""
     return host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+
+
+def wait_for_another(host: Host, app: str, main: str) -> None:
+    """Wait until the service has another main process: what its other processes had accepted is lost with them."""
+    deadline = time.monotonic() + 60
+    while main_process(host, app) in (main, "0"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def exposure(host: Host, app: str) -> float:

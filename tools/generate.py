@@ -94,12 +94,18 @@ def _table(keys: t.Iterable[Key]) -> str:
     return "\n".join(head + _rows(keys)) + "\n"
 
 
+def _ways(front_end: str, back_end: str) -> str:
+    here, afar = (protocols(front_end, back_end, same_host=same) for same in (True, False))
+    only = {protocol: " on the same host" for protocol in here if protocol not in afar}
+    only |= {protocol: " from another host" for protocol in afar if protocol not in here}
+    served = [protocol for protocol in BACK_ENDS[back_end].serves if protocol in here + afar]
+    return ", ".join(protocol + only.get(protocol, "") for protocol in served) or "–"
+
+
 def _pairs() -> str:
-    rows = [f"| | {' | '.join(BACK_ENDS)} |", "|---|" + "---|" * len(BACK_ENDS)]
-    for front_end in FRONT_ENDS:
-        cells = [", ".join(protocols(front_end, back_end)) or "–" for back_end in BACK_ENDS]
-        rows.append(f"| {front_end} | {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+    head = [f"| | {' | '.join(BACK_ENDS)} |", "|---|" + "---|" * len(BACK_ENDS)]
+    rows = [f"| {name} | {' | '.join(_ways(name, back_end) for back_end in BACK_ENDS)} |" for name in FRONT_ENDS]
+    return "\n".join(head + rows) + "\n"
 
 
 def _reference() -> str:

@@ -21,7 +21,7 @@ DOCS = ROOT / "docs" / "pairs.md"
 DIFFERENCES = ROOT / "tests" / "http" / "differences.yml"
 BEGIN, END = "<!-- made by python -m tools.pairs -->", "<!-- end of what is made -->"
 
-WORKS, HERE, FAILS, UNTESTED, NONE = "works", "works on one host", "fails", "not tested", "–"
+FAILS, UNTESTED, NONE = "fails", "not tested", "–"
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,20 @@ class Way:
 WAYS = [Way(name, protocol) for name, row in BACK_ENDS.items() for protocol in row.serves]
 
 
+def leads(front_end: str, way: Way) -> set[bool]:
+    """Return whether a way leads from a front end to the same host (True), to another (False), to both or none."""
+    return {same for same in (True, False) if way.protocol in protocols(front_end, way.back_end, same_host=same)}
+
+
 def reached(front_end: str) -> list[Way]:
     """Return the ways from a front end to back ends on any host."""
-    return [way for way in WAYS if way.protocol in protocols(front_end, way.back_end)]
+    return [way for way in WAYS if leads(front_end, way)]
+
+
+def kept(front_end: str, way: Way) -> str:
+    """Return the verdict where all claims are kept."""
+    there = leads(front_end, way)
+    return "works" if len(there) == 2 else f"works {'on the same host' if True in there else 'from another host'}"
 
 
 @dataclass

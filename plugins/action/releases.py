@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._folder import FolderError, digest, file_digest, pack
+from ..plugin_utils._folder import FolderError, digest, file_digest, find, pack
 
 MODULE = "pyhost.web.releases"
 
@@ -60,7 +60,7 @@ class ActionModule(ActionBase):
         return app
 
     def _digest(self, key: str, origin: str, checksum: t.Any) -> str:
-        path = self._find(origin)
+        path = find(origin, self._folders)
         if key == "path":
             if not path.is_dir():
                 raise FolderError(f"'{origin}' is no folder")
@@ -73,16 +73,6 @@ class ActionModule(ActionBase):
                 raise FolderError(f"'{origin}' has sha256:{found}, not {checksum}")
         self._origins[found] = path
         return found
-
-    def _find(self, origin: str) -> Path:
-        """As users expect it of a path in an inventory; where there is none, in a playbook."""
-        path = Path(origin).expanduser()
-        candidates = [folder / path for folder in self._folders] or [path]
-        for candidate in candidates:
-            if candidate.exists():
-                return candidate
-        places = " or ".join(f"'{candidate}'" for candidate in dict.fromkeys(candidates))
-        raise FolderError(f"'{origin}' does not exist on the controller; looked for {places}")
 
     def _send(self, needed: list[str]) -> dict[str, str]:
         """Return where the sources are on the host, by digest."""

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _items
+from ..plugin_utils import _cherokee, _items
 
 
 def _filter(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
@@ -31,4 +31,5 @@ class FilterModule:
             "processes": _filter(_items.processes),
             "sites": _filter(_items.sites),
             "virtual_hosts": _items.virtual_hosts,
+            "cherokee_sites": _filter(_cherokee.cherokee_sites),
         }

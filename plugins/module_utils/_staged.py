@@ -125,7 +125,9 @@ def refuse(test: Test, status: int, output: str, copy: Path) -> None:
     """Raise what the output of a test means; `copy` has the files that were tested."""
     complaint = test.complaint(status, output)
     if complaint is not None:
-        raise blame(f"{test.command[0]} refuses the configuration", complaint, test.folder, copy)
+        # A script of the role is run by a shell: its copy may be where nothing can be executed.
+        name = test.command[1] if test.command[0] == "sh" else test.command[0]
+        raise blame(f"{name} refuses the configuration", complaint, test.folder, copy)
 
 
 def _change(copy: Path, folder: Path, change: Change) -> bool:

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A server that publishes sites. ``speaks`` is in the order of preference."""
+    """A server that publishes sites.
+
+    ``speaks`` is in the order of preference; what is ``tcp_only`` of it does not reach unix sockets.
+    """
 
     name: str
     speaks: tuple[str, ...]
+    tcp_only: tuple[str, ...] = ()
 
 
 # The distribution's servers embed the distribution's interpreter; these are its names.
@@ -50,6 +54,7 @@ FRONT_ENDS: dict[str, FrontEnd] = {
         FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("apache", speaks=("wsgi", "uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http"), tcp_only=("http",)),
     )
 }
 
@@ -64,10 +69,10 @@ BACK_ENDS: dict[str, BackEnd] = {
 
 
 def protocols(front_end: str, back_end: str, *, same_host: bool = True) -> list[str]:
-    """Return the protocols that connect the two, the back end's favourite first; empty where none does."""
-    speaks = FRONT_ENDS[front_end].speaks
-    return [
-        protocol
-        for protocol in BACK_ENDS[back_end].serves
-        if protocol in speaks and (same_host or protocol != INSIDE_THE_FRONT_END)
-    ]
+    """Return the protocols that connect the two, the back end's favourite first; empty where none does.
+
+    On the same host they talk over a unix socket, else over TCP.
+    """
+    row = FRONT_ENDS[front_end]
+    unusable = row.tcp_only if same_host else (INSIDE_THE_FRONT_END,)
+    return [protocol for protocol in BACK_ENDS[back_end].serves if protocol in row.speaks and protocol not in unusable]

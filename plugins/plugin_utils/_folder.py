@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 EXCLUDED = frozenset((".git", ".hg", ".svn", "__pycache__", ".venv", ".tox", "node_modules"))
@@ -60,6 +60,20 @@ def digest(folder: Path) -> str:
             what = ["program" if info.st_mode & stat.S_IXUSR else "file", file_digest(path)]
         total.update(json.dumps([name, *what]).encode("utf-8") + b"\n")
     return total.hexdigest()
+
+
+def find(origin: str, folders: Sequence[Path]) -> Path:
+    """A path as users expect it: beside the inventory, else beside the playbook (the ``folders``, in that order).
+
+    Raises FolderError where there is none.
+    """
+    path = Path(origin).expanduser()
+    candidates = [folder / path for folder in folders] or [path]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    places = " or ".join(f"'{candidate}'" for candidate in dict.fromkeys(candidates))
+    raise FolderError(f"'{origin}' does not exist on the controller; looked for {places}")
 
 
 def file_digest(path: Path) -> str:

@@ -212,6 +212,8 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
             return f"has protocol {protocol}; give daemon, and leave endpoints out"
     elif mount["daemon"] or not mount["endpoints"]:
         return f"has protocol {protocol}; give endpoints, and leave daemon out"
+    elif protocol in front_end.tcp_only and any(endpoint.startswith("/") for endpoint in mount["endpoints"]):
+        return f"has protocol {protocol}, which {front_end.name} does not speak over a unix socket; give address:port"
     return ""
 
 

@@ -15,6 +15,7 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from . import _cherokee
 from ._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, protocols
 from ._items import ROOT, RUN, STATE, wsgi_script
 from ._schema import APP, HOST, NAME, check_user
@@ -328,12 +329,36 @@ class _Resolver:
                         f"{view.path}.htaccess",
                         f"only Apache reads .htaccess, and pyhost_frontend of {host} is {front_end}; leave it out",
                     )
-                if view.app["static"] and host not in on:
-                    self.validator.problem(
-                        f"{view.path}.static",
-                        f"the front end {host} is another host than {', '.join(on)}, where the files are;"
-                        " run the application on the front-end host, or let it serve its files itself",
-                    )
+                if host not in on:
+                    for key in ("static", "private"):
+                        if view.app[key]:
+                            self.validator.problem(
+                                f"{view.path}.{key}",
+                                f"the front end {host} is another host than {', '.join(on)}, where the files are;"
+                                " run the application on the front-end host, or let it serve its files itself",
+                            )
+            if front_end == "cherokee":
+                self._check_cherokee(host, apps)
+
+    def _check_cherokee(self, host: str, apps: list[tuple[str, list[str]]]) -> None:
+        if self.settings[host]["pyhost_trusted_proxies"]:
+            self.validator.problem(
+                "pyhost_trusted_proxies",
+                f"Cherokee (pyhost_frontend of {host}) believes the wrong end of X-Forwarded-For; leave them out,"
+                " or choose another front end",
+            )
+        users = {self._view(name, on).app["user"] for name, on in apps}
+        for name, on in apps:
+            view = self._view(name, on)
+            for key, why in _cherokee.refusals(self._mount(host, "cherokee", name, on)):
+                self.validator.problem(f"{view.path}.{key}", why)
+            if view.app["private"] and len(users) > 1:
+                self.validator.problem(
+                    f"{view.path}.private",
+                    "Cherokee sends what it can read, of whatever application, to the visitors of one that has private"
+                    f" folders, and {host} publishes those of other users too; choose another pyhost_frontend, or let"
+                    " the application send the files itself",
+                )
 
     def _check_protocol(self, view: _View, frontend: str, on: list[str]) -> None:
         front_end, back_end = self.settings[frontend]["pyhost_frontend"], view.app["backend"]
@@ -342,7 +367,8 @@ class _Resolver:
         if not common:
             self.validator.problem(
                 f"{view.path}.backend",
-                f"no protocol connects {front_end} (pyhost_frontend of {frontend}) with '{back_end}'",
+                f"no protocol connects {front_end} (pyhost_frontend of {frontend}) with {back_end} on {', '.join(on)};"
+                " choose another backend or pyhost_frontend",
             )
         elif asked and asked not in common:
             self.validator.problem(

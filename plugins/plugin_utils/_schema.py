@@ -811,8 +811,18 @@ def _back_end(name: str, title: str, *own: Key) -> Role:
     )
 
 
-def _front_end(name: str, title: str, *own: Key) -> Role:
+def _front_end(
+    name: str, title: str, *own: Key, listen: t.Sequence[str] = ("80", "[::]:80"), trusts_proxies: bool = True
+) -> Role:
     """Return the role of a server that publishes sites; ``own`` are variables that only this server has."""
+    proxies = Key(
+        f"frontend_{name}_trusted_proxies",
+        "list",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        default=[],
+        elements="str",
+        example=["10.0.0.0/8"],
+    )
     return Role(
         f"Publish Python applications with {title}",
         "All sites in one transaction, tested before it goes into service and taken back if"
@@ -833,7 +843,7 @@ def _front_end(name: str, title: str, *own: Key) -> Role:
                 f"frontend_{name}_listen",
                 "list",
                 f"What {title} listens on: a port, address:port or [address]:port.",
-                default=["80", "[::]:80"],
+                default=list(listen),
                 elements="str",
                 example=["80"],
             ),
@@ -844,14 +854,7 @@ def _front_end(name: str, title: str, *own: Key) -> Role:
                 default="http://127.0.0.1:80/",
                 example="http://127.0.0.1:8080/",
             ),
-            Key(
-                f"frontend_{name}_trusted_proxies",
-                "list",
-                "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
-                default=[],
-                elements="str",
-                example=["10.0.0.0/8"],
-            ),
+            *([proxies] if trusts_proxies else []),
             Key(
                 f"frontend_{name}_replaces",
                 "list",
@@ -994,6 +997,67 @@ ROLES: dict[str, Role] = {
             elements="str",
             example=["MaxConnectionsPerChild 100000"],
         ),
+    ),
+    "frontend_cherokee": _front_end(
+        "cherokee",
+        "Cherokee",
+        Key(
+            "frontend_cherokee_archive",
+            "str",
+            "Archive of an installed tree: a file on the controller, or a URL. Only what is below the prefix is taken.",
+            example="files/cherokee.tar.gz",
+        ),
+        Key(
+            "frontend_cherokee_deb",
+            "str",
+            "Debian package: a file on the controller, or a URL.",
+            example="files/cherokee.deb",
+        ),
+        Key(
+            "frontend_cherokee_checksum",
+            "str",
+            "Digest of the archive or package; obligatory for a URL.",
+            example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+        Key(
+            "frontend_cherokee_packages",
+            "list",
+            "Packages of a repository that the host knows: Cherokee itself, or libraries that an archive needs.",
+            default=[],
+            elements="str",
+            example=["cherokee"],
+        ),
+        Key(
+            "frontend_cherokee_prefix",
+            "str",
+            "Folder that the tree of the archive was made for, or where Cherokee is already.",
+            default="/opt/cherokee",
+            example="/srv/cherokee",
+        ),
+        Key(
+            "frontend_cherokee_admin",
+            "bool",
+            "Run Cherokee's administration page on 127.0.0.1:9090; refused where the host has no Python 2.7.",
+            default=False,
+            example=True,
+        ),
+        Key(
+            "frontend_cherokee_connections",
+            "int",
+            "Connections to visitors at a time.",
+            default=8192,
+            example=16384,
+        ),
+        Key(
+            "frontend_cherokee_server_extra",
+            "list",
+            "Raw lines of Cherokee's configuration outside of any site.",
+            default=[],
+            elements="str",
+            example=["server!thread_number = 8"],
+        ),
+        listen=("80",),
+        trusts_proxies=False,
     ),
 }
 

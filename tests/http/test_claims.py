@@ -75,12 +75,16 @@ def test_mount_point_without_slash(visitor: Visitor) -> None:
     if not visitor.mount:
         environ = visitor.ask("/").json()
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/")
+    elif visitor.differs("mount point is redirected"):
+        answer = visitor.ask("?a=b")
+        assert (answer.status, answer.headers["Location"]) == (301, "/sub/?a=b")
     else:
         environ = visitor.ask("?a=b").json()
         inside = "/" if visitor.differs("mount point without slash") else ""
         # PEP 3333: what is empty may be left out.
         seen = environ["SCRIPT_NAME"], environ.get("PATH_INFO", ""), environ["QUERY_STRING"]
         assert seen == ("/sub", inside, "a=b")
+    if visitor.mount:
         environ = visitor.ask("/").json()
         assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/sub", "/")
         outside = dataclasses.replace(visitor, mount="")
@@ -118,7 +122,8 @@ def test_paths_are_normalised_and_the_uri_is_not(visitor: Visitor, sent: str, pa
     environ = visitor.ask(f"{sent}?x=%2F&y=a//b").json()
     assert environ["PATH_INFO"] == path
     assert environ["QUERY_STRING"] == "x=%2F&y=a//b"
-    assert environ["REQUEST_URI"] == f"{visitor.mount}{sent}?x=%2F&y=a//b"
+    asked = path if visitor.differs("request uri") else sent
+    assert environ["REQUEST_URI"] == f"{visitor.mount}{asked}?x=%2F&y=a//b"
 
 
 @claim
@@ -155,6 +160,9 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
         "Forwarded": "for=6.6.6.6",
         "Proxy": "http://evil.example",
     }
+    if visitor.differs("forged headers"):
+        assert {visitor.ask("/env", headers={name: value}).status for name, value in forged.items()} == {400}
+        return
     environ = visitor.ask("/env", headers=forged).json()
     assert environ["wsgi.url_scheme"] == "http"
     assert "HTTP_PROXY" not in environ
@@ -167,7 +175,7 @@ def test_forged_headers_do_not_arrive(visitor: Visitor) -> None:
     [
         "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
         "Content-Length: 3\r\nContent-Length: 4\r\n",
-        "Host: evil.example\r\n",
+        "Host: evil.example\r\nContent-Length: 5\r\n",
     ],
     ids=["length and chunked", "two lengths", "two hosts"],
 )
@@ -187,7 +195,7 @@ def test_contradictions_are_refused(visitor: Visitor, headers: str) -> None:
 def test_methods_of_ones_own_and_trace(visitor: Visitor) -> None:
     answer = visitor.ask("/env", "BREW")
     if visitor.differs("method"):
-        assert answer.status == 501
+        assert answer.status in (405, 501)
     else:
         assert answer.json()["REQUEST_METHOD"] == "BREW"
     assert visitor.ask("/env", "TRACE").status == 405
@@ -200,7 +208,11 @@ def test_a_range_is_for_the_application_to_choose(visitor: Visitor) -> None:
 
 @claim
 def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
-    assert "HTTP_X_FOO_BAR" not in visitor.ask("/env", headers={"X_Foo_Bar": "x"}).json()
+    answer = visitor.ask("/env", headers={"X_Foo_Bar": "x"})
+    if visitor.differs("forged headers"):
+        assert answer.status == 400
+    else:
+        assert "HTTP_X_FOO_BAR" not in answer.json()
 
 
 @claim
@@ -211,9 +223,13 @@ def test_authorization_arrives(visitor: Visitor) -> None:
 
 @claim
 def test_large_and_many_request_headers(visitor: Visitor) -> None:
-    assert len(visitor.ask("/env", headers={"X-Large": "x" * 15000}).json()["HTTP_X_LARGE"]) == 15000
-    larger = visitor.ask("/env", headers={"X-Large": "x" * 30000}).json().get("HTTP_X_LARGE", "")
-    assert len(larger) == (0 if visitor.differs("large request header") else 30000)
+    assert len(visitor.ask("/env", headers={"X-Large": "x" * 7000}).json()["HTTP_X_LARGE"]) == 7000
+    if visitor.differs("request header over 8 kB"):
+        assert visitor.ask("/env", headers={"X-Large": "x" * 15000}).status == 413
+    else:
+        assert len(visitor.ask("/env", headers={"X-Large": "x" * 15000}).json()["HTTP_X_LARGE"]) == 15000
+        larger = visitor.ask("/env", headers={"X-Large": "x" * 30000}).json().get("HTTP_X_LARGE", "")
+        assert len(larger) == (0 if visitor.differs("large request header") else 30000)
     many = visitor.ask("/env", headers={f"X-Many-{number}": "x" for number in range(90)}).json()
     assert len([key for key in many if key.startswith("HTTP_X_MANY_")]) == 90
 
@@ -291,13 +307,16 @@ def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> N
 @claim
 def test_head_has_the_length_and_no_body(visitor: Visitor) -> None:
     answer = visitor.ask("/teapot", "HEAD")
-    assert (answer.status, answer.headers["Content-Length"], answer.body) == (418, "6", b"")
+    status = 500 if visitor.differs("status") else 418
+    assert (answer.status, answer.headers["Content-Length"], answer.body) == (status, "6", b"")
 
 
 @claim
 def test_statuses_arrive_as_they_are(visitor: Visitor) -> None:
     reason = "" if visitor.differs("reason") else "I'm a teapot"
-    assert (visitor.ask("/teapot").status, visitor.ask("/teapot").reason) == (418, reason)
+    expected = (500, "Internal Server Error") if visitor.differs("status") else (418, reason)
+    answer = visitor.ask("/teapot")
+    assert ((answer.status, answer.reason), answer.body) == (expected, b"teapot")
     unchanged = visitor.ask("/unchanged")
     assert (unchanged.status, unchanged.headers["ETag"], unchanged.body) == (304, '"1"', b"")
 
@@ -386,8 +405,11 @@ def test_static_file_conditional_range_and_head(visitor: Visitor) -> None:
 @claim_of("static")
 def test_static_file_precompressed(visitor: Visitor) -> None:
     answer = visitor.ask("/static/large.js", headers={"Accept-Encoding": "gzip"})
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert gzip.decompress(answer.body) == b"// made beforehand\n"
+    if visitor.differs("precompressed"):
+        assert b"plain" in (gzip.decompress(answer.body) if "Content-Encoding" in answer.headers else answer.body)
+    else:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answer.body) == b"// made beforehand\n"
     assert visitor.ask("/static/large.js").body == b"// plain\n"
 
 
@@ -399,12 +421,12 @@ def test_files_of_the_data_folder_but_no_links_out_of_it(visitor: Visitor, host:
         "runuser -u %s -- sh -c %s", app, f"umask 027; echo picture > {media}/new; ln -sfn /etc {media}/link"
     )
     assert visitor.ask("/media/new").body == b"picture\n"
-    assert visitor.ask("/media/link/passwd").status in (403, 404)
+    assert visitor.ask("/media/link/passwd").status in ((500,) if visitor.differs("link") else (403, 404))
 
 
 @claim_of("private")
 def test_private_file_is_sent_where_the_application_says_so(visitor: Visitor) -> None:
-    answer = visitor.ask("/secret")
+    answer = visitor.ask("/secret?x-sendfile" if visitor.differs("private file") else "/secret")
     assert answer.body == b"a bill\n"
     # The words to any front end are not for visitors.
     assert not {"x-accel-redirect", "x-sendfile"} & {name.lower() for name in answer.headers}

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import yaml
 from testinfra import get_host
 from testinfra.host import Host
@@ -50,6 +51,8 @@ class Probe:
 
 def probes() -> list[Probe]:
     """Return the scenario's probes, which PYHOST_PROBES lists as ``APP[/MOUNT]:PROTOCOL``."""
+    if os.environ.get("PYHOST_FRONTEND") == "cherokee" and not os.environ.get("PYHOST_CHEROKEE_ARCHIVE"):
+        pytest.skip("PYHOST_CHEROKEE_ARCHIVE names no archive of an installed Cherokee", allow_module_level=True)
     listed = os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
     parsed = (re.fullmatch(r"([a-z-]+)(/[a-z]+)?:([a-z]+)", probe) for probe in listed)
     return [Probe(found[1], found[2] or "", found[3]) for found in parsed if found]

@@ -10,7 +10,7 @@ from testinfra.host import Host
 
 from tests.http.visitor import Visitor, hosts, meanwhile, probes, scenario_hosts
 from tests.playbook import converge
-from tests.processes import exposure, main_process
+from tests.processes import exposure, main_process, wait_for_another
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()
@@ -94,7 +94,11 @@ def test_a_restart_finishes_what_it_has_begun() -> None:
 @pytest.mark.parametrize("app", APPS)
 def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
     before = _workers(host, app)
-    host.check_output("kill -9 %s", before[0] if whose == "worker" else main_process(host, app))
+    main = main_process(host, app)
+    killed = before[0] if whose == "worker" else main
+    host.check_output("kill -9 %s", killed)
+    if killed == main:
+        wait_for_another(host, app, main)
     assert _visitor(host, app).ask("/env").status == 200
     deadline = time.monotonic() + 10
     while len(_workers(host, app)) < len(before):

@@ -10,7 +10,7 @@ from testinfra.host import Host
 
 from tests.http.visitor import Visitor, meanwhile, probes, scenario_hosts
 from tests.playbook import converge, run
-from tests.processes import exposure, main_process
+from tests.processes import exposure, main_process, wait_for_another
 
 testinfra_hosts = scenario_hosts()
 
@@ -131,11 +131,10 @@ def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
     killed = {"daemon": _daemons(host, app)[0], "apache": _apache(host, app), "relay": main_process(host, app)}[whose]
     main = main_process(host, app)
     host.check_output("kill -9 %s", killed)
-    deadline = time.monotonic() + 60
-    # What has reached an Apache that is killed is lost with it; from the unit's end on, requests wait.
-    while whose != "daemon" and main_process(host, app) == main:
-        assert time.monotonic() < deadline
+    if whose != "daemon":
+        wait_for_another(host, app, main)
     assert _visitor(host, app).ask("/env").status == 200
+    deadline = time.monotonic() + 60
     while host.run("pgrep -u %s -c -f '^.wsgi:'", app).stdout.strip() != str(DAEMONS[app]):
         assert time.monotonic() < deadline
         time.sleep(0.2)

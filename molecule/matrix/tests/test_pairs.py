@@ -16,7 +16,7 @@ from threading import Event
 import pytest
 from testinfra.host import Host
 
-from plugins.plugin_utils._catalog import FRONT_ENDS, protocols
+from plugins.plugin_utils._catalog import FRONT_ENDS
 from tests.http import test_claims
 from tests.http.claims import NEEDS_NOTHING, SEEN, Cell
 from tests.http.visitor import Probe, Visitor, address, hosts
@@ -53,52 +53,73 @@ def _application(way: Way, back: Host) -> dict[str, t.Any]:
         "hosts": back.backend.hostname,
         # Some back ends run differently with one process and with several.
         **({"processes": 4, "threads": 1} if probe.mount else {"processes": 1, "threads": 4}),
-        "private": {"/private/": "private"},
         "limits": {"body": "200M"},
     }
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A front end, on every host; ``across``: it publishes the applications of the other hosts too."""
+    """A front end, on the hosts ``fronts``, that publishes the applications of the hosts ``backs``.
+
+    No ``fronts``: on every host, where it publishes the host's own applications only.
+    """
 
     front_end: str
-    across: bool
+    fronts: tuple[Host, ...] = ()
+    backs: tuple[Host, ...] = ()
 
     def __str__(self) -> str:
-        return self.front_end if self.across else f"{self.front_end} on one host"
+        names = [str(host.backend.hostname) for host in self.fronts]
+        return " ".join([self.front_end, *(["on", *names] if len(names) < len(HOSTS) else ["everywhere"])])
+
+    @property
+    def pairs(self) -> list[tuple[Host, Host]]:
+        """Who publishes whose applications."""
+        return [(front, back) for front in self.fronts for back in self.backs] or [(host, host) for host in HOSTS]
+
+    @property
+    def leads(self) -> set[bool]:
+        """Whether the ways lead to the same host, to another one, or to both kinds."""
+        return {front == back for front, back in self.pairs}
 
     @property
     def ways(self) -> list[Way]:
-        """What is published: all that leads to other hosts, or what does not."""
-        afar = [way for way in pairs.WAYS if way.protocol in protocols(self.front_end, way.back_end, same_host=False)]
-        return afar if self.across else [way for way in pairs.reached(self.front_end) if way not in afar]
+        """What leads to exactly those hosts."""
+        return [way for way in pairs.WAYS if self.leads == pairs.leads(self.front_end, way)]
 
     @property
     def cells(self) -> list[Cell]:
-        """Every way that there is, to the application on the front end's host and to the one on the other host."""
+        """Every way, to every application."""
         return [
-            Cell(_probe(way, back), back, front, self.front_end, frozenset({"private"} if front == back else ()))
+            Cell(_probe(way, back), back, front, self.front_end, frozenset())
             for way in self.ways
-            for back in HOSTS
-            for front in HOSTS
-            if self.across or front == back
+            for front, back in self.pairs
         ]
 
     def publish(self) -> None:
         """Run the playbook on all hosts."""
         converge(
             *HOSTS,
-            across=self.across,
+            fronts=[host.backend.hostname for host in self.fronts],
+            backs=[host.backend.hostname for host in self.backs],
             pyhost_frontend=self.front_end,
-            pyhost_apps={_probe(way, host).app: _application(way, host) for way in self.ways for host in HOSTS},
+            pyhost_apps={
+                _probe(way, back).app: _application(way, back)
+                for way in self.ways
+                for back in HOSTS
+                if back in {back for _front, back in self.pairs}
+            },
             addresses={host.backend.hostname: address(host) for host in HOSTS},
             pyhost_address="{{ addresses[inventory_hostname] }}",
         )
 
 
+# Most ways lead to every host; what leads only to the same or only to another one comes after them.
 SETTINGS = [
-    setting for across in (True, False) for front_end in PUBLISHED if (setting := Setting(front_end, across)).ways
+    setting
+    for fronts, backs in [(tuple(HOSTS), tuple(HOSTS)), ((), ()), (HOSTS[:1], HOSTS[1:]), (HOSTS[1:], HOSTS[:1])]
+    for front_end in PUBLISHED
+    if (setting := Setting(front_end, tuple(fronts), tuple(backs))).ways
 ]
 
 
@@ -167,7 +188,8 @@ def switch(request: pytest.FixtureRequest) -> Switch:
     """The hosts with another front end than before."""
     switch = Switch(request.param)
     previous = SWITCHES[-1].setting if SWITCHES else None
-    stays = previous and next((way for way in previous.ways if way in switch.setting.ways), None)
+    alike = previous and previous.pairs == switch.setting.pairs
+    stays = alike and next((way for way in previous.ways if way in switch.setting.ways), None)
     if previous:
         switch.before = previous.front_end
         manifest = HOSTS[0].file(f"{MANIFESTS}/frontend_{previous.front_end}.json")
@@ -192,7 +214,7 @@ def cells(switch: Switch) -> list[Cell]:
 def test_the_front_end_before_has_given_way(switch: Switch) -> None:
     assert not switch.refused, switch.refused
     front_end = switch.setting.front_end
-    for host in HOSTS:
+    for host in switch.setting.fronts or HOSTS:
         assert host.check_output("cd %s && ls frontend_*.json", MANIFESTS) == f"frontend_{front_end}.json"
         for unit in switch.units if switch.before != front_end else ():
             assert not host.service(unit).is_running
@@ -202,8 +224,8 @@ def test_the_front_end_before_has_given_way(switch: Switch) -> None:
         assert re.fullmatch(r"\++-*\++", visits.pattern)
 
 
-# The one set of claims, asked again behind every front end.
-globals().update({name: test for name, test in vars(test_claims).items() if name.startswith("test_")})
+# The one set of claims, asked again behind every front end; files are sent only by a front end on the same host.
+globals().update({name: getattr(test_claims, name) for name in sorted(NEEDS_NOTHING)})
 
 
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
@@ -220,8 +242,8 @@ def test_the_page_says_what_was_seen(front_end: str) -> None:
             if cell.probe == _probe(way, cell.back)
         ]
         kept = all(claims.keys() >= NEEDS_NOTHING and all(claims.values()) for _cell, claims in asked)
-        afar = any(cell.front != cell.back for cell, _claims in asked)
-        verdicts[str(way)] = (pairs.WORKS if afar else pairs.HERE) if kept else pairs.FAILS
+        assert {cell.front == cell.back for cell, _claims in asked} == pairs.leads(front_end, way)
+        verdicts[str(way)] = pairs.kept(front_end, way) if kept else pairs.FAILS
     gaps = {
         switch.before: round(max(visits.gap for visits in switch.visits), 1)
         for switch in SWITCHES

@@ -111,15 +111,13 @@ def crash(_environ: WSGIEnvironment, _start: Start) -> Body:
 
 
 def secret(environ: WSGIEnvironment, start: Start) -> Body:
-    """Leave a private file to the front end, in the words of all of them."""
-    start(
-        "200 OK",
-        [
-            ("Content-Type", "text/plain"),
-            ("X-Accel-Redirect", environ["SCRIPT_NAME"] + "/private/bill.txt"),
-            ("X-Sendfile", f"/srv/pyhost/{STATE.name}/current/public/private/bill.txt"),
-        ],
-    )
+    """Leave a private file to the front end, in the words of all of them, or only those that the query says."""
+    words = {
+        "x-accel-redirect": ("X-Accel-Redirect", environ["SCRIPT_NAME"] + "/private/bill.txt"),
+        "x-sendfile": ("X-Sendfile", f"/srv/pyhost/{STATE.name}/current/public/private/bill.txt"),
+    }
+    chosen = [words[environ["QUERY_STRING"]]] if environ["QUERY_STRING"] else words.values()
+    start("200 OK", [("Content-Type", "text/plain"), *chosen])
     return [b"the application's own body"]
 
 

@@ -88,6 +88,20 @@ def test_endpoints_are_taken_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("front_end", "mount", "words"),
+    [
+        ("nginx", {"protocol": "wsgi", "endpoints": []}, "has protocol 'wsgi', which nginx does not speak"),
+        ("apache", {"protocol": "wsgi"}, "has protocol wsgi; give daemon, and leave endpoints out"),
+        ("nginx", {"protocol": "http", "endpoints": []}, "has protocol http; give endpoints, and leave daemon out"),
+        ("cherokee", {"protocol": "http"}, "which cherokee does not speak over a unix socket; give address:port"),
+    ],
+)
+def test_the_way_to_an_application_has_to_lead_there(front_end: str, mount: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(BadItems, match=words):
+        sites(f"frontend_{front_end}_sites", [{"domains": ["shop.example"], "mounts": [{**MOUNT, **mount}]}])
+
+
 def test_lighttpd_cannot_tell_private_folders_in_a_release_from_others() -> None:
     private = {"/a/": "/srv/pyhost/shop/current/public/a", "/b/": "/var/lib/pyhost/shop/b"}
     site = {"domains": ["shop.example"], "mounts": [{**MOUNT, "private": private}]}

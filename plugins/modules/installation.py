@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: installation
+short_description: Makes sure that a server is installed which the distribution does not have
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Takes the server from what the user has of it, an archive of an installed tree, a C(.deb) or packages of a
+    repository that the host knows, or finds the one that is there; then checks its version.
+  - A tree is unpacked beside the old one and changes places with it. Where the new one does not run, the old one stays.
+  - Nothing is started while packages come, as with M(pyhost.web.packages).
+options:
+  program:
+    description: Name of the server's program.
+    type: str
+    required: true
+  prefix:
+    description:
+      - Folder that the tree was made for. Of an archive only what is below it is taken, so configuration and data that
+        the archive may hold besides stay out. The program is in its C(sbin).
+    type: path
+    required: true
+  places:
+    description: Folders where the program may be besides.
+    type: list
+    elements: path
+    default: [/usr/local/sbin, /usr/sbin]
+  packages:
+    description: Names of Debian packages that bring the server, or what an archive or C(.deb) of it needs.
+    type: list
+    elements: str
+    default: []
+  archive:
+    description: URL of a tar or zip archive that the host fetches, or a file on the controller.
+    type: str
+  deb:
+    description: URL of a C(.deb) that the host fetches, or a file on the controller.
+    type: str
+  checksum:
+    description: Digest of O(archive) or O(deb), C(sha256:) and 64 hexadecimal digits. Obligatory for a URL.
+    type: str
+  version_command:
+    description: Program beside the server's, and its arguments, that print the version.
+    type: list
+    elements: str
+    required: true
+  minimum:
+    description: The oldest version that will do.
+    type: str
+    required: true
+  advice:
+    description: What the user is told where there is no server and no source of one.
+    type: str
+    required: true
+  needs:
+    description: Programs that the host must have besides, each with what the user is told where it has not.
+    type: dict
+    default: {}
+  digest:
+    description: Set by the action, of a file on the controller.
+    type: str
+  upload:
+    description: Set by the action.
+    type: path
+attributes:
+  check_mode:
+    description: Reports what would be installed, and touches nothing.
+    support: full
+  diff_mode:
+    description: What comes.
+    support: full
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+"""
+
+EXAMPLES = r"""
+- name: Install Cherokee
+  pyhost.web.installation:
+    program: cherokee
+    prefix: /opt/cherokee
+    archive: files/cherokee.tar.gz
+    version_command: [cherokee-worker, -V]
+    minimum: 1.2.104
+    advice: this host has no Cherokee; give an archive of an installed tree
+"""
+
+RETURN = r"""
+program:
+  description: Path of the server's program.
+  type: str
+  returned: success
+  sample: /opt/cherokee/sbin/cherokee
+version:
+  description: Version of the server, and what it came from; in check mode empty where it is not there yet.
+  type: str
+  returned: success
+  sample: 1.2.104
+"""
+
+import functools
+import os
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+from ansible_collections.pyhost.web.plugins.module_utils._builder import fetch_with
+from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError
+
+MARKS = Path("/var/lib/pyhost/.installed")
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    given = dict(module.params)
+    upload = given.pop("upload")
+    wish = Wish(**{**given, "prefix": Path(given["prefix"])})
+    if wish.problems():
+        raise InstallationError("; ".join(wish.problems()))
+    run = functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False)
+    apt = functools.partial(Packages, Host(run), disable=[], refresh=3600, lock_timeout=120)
+    there = Installation(wish, run, apt, MARKS)
+    there.refuse()
+    packages, comes = there.missing_packages(), there.needs_origin()
+    if comes and not module.check_mode and not wish.is_fetched and not upload:
+        return {"changed": False, "needed": True}
+    if not module.check_mode:
+        there.heal()
+        file = None
+        if comes:
+            # apt knows a file of packages by its name.
+            file = Path(upload or f"{module.tmpdir}/download{'.deb' if wish.deb else ''}")
+            if wish.is_fetched:
+                fetch_with(open_url, None)(str(wish.origin), file)
+            there.verify(file)
+        there.install(packages, file)
+    coming = [*packages, *([wish.origin] if comes else [])]
+    program = there.program()
+    is_there = program and not (module.check_mode and coming)
+    return {
+        "changed": bool(coming),
+        "program": str(program or there.expected()),
+        "version": f"{there.version()} {there.digest}".strip() if is_there else "",
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in coming)},
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    text: dict[str, t.Any] = {"type": "str"}
+    names: dict[str, t.Any] = {"type": "list", "elements": "str"}
+    module = AnsibleModule(
+        argument_spec={
+            "program": {**text, "required": True},
+            "prefix": {"type": "path", "required": True},
+            "places": {"type": "list", "elements": "path", "default": ["/usr/local/sbin", "/usr/sbin"]},
+            "packages": {**names, "default": []},
+            "archive": text,
+            "deb": text,
+            "checksum": text,
+            "version_command": {**names, "required": True},
+            "minimum": {**text, "required": True},
+            "advice": {**text, "required": True},
+            "needs": {"type": "dict", "default": {}},
+            "digest": text,
+            "upload": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    # The messages of commands are read, so they have to be in one language.
+    module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    os.umask(0o022)
+    try:
+        result = _run(module)
+    except (InstallationError, PackagesError, OSError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
