@@ -95,3 +95,16 @@ def test_logs_can_be_rotated_by_copy_and_truncation(host: Host) -> None:
         time.sleep(0.5)
     assert b"/env/rotated" in written
     assert b"\0" not in written
+
+
+def test_private_files_where_there_is_one_user(host: Host) -> None:
+    visitor = Visitor(address(host), "uwsgi-root.example")
+    only = {"uwsgi-root": {"domains": [visitor.domain], "private": {"/private/": "private"}}}
+    try:
+        converge(host, pyhost_apps=only)
+        answer = visitor.ask("/secret?x-sendfile")
+        assert answer.body == b"a bill\n"
+        assert not {"x-accel-redirect", "x-sendfile"} & {name.lower() for name in answer.headers}
+        assert visitor.ask("/private/bill.txt").status == 404
+    finally:
+        converge(host)
