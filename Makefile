@@ -56,6 +56,11 @@ pairs: collection
 	-$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite molecule:matrix'
 	$(with_env) python -m tools.pairs
 
+## make benchmark    how long runs take, with few and with many applications and sites
+.PHONY: benchmark
+benchmark: collection
+	$(with_env) $(engine) run sh -c 'tools/base-images && python -m benchmarks.runs'
+
 ## make demo         a container with three applications that your browser can open; `make demo-down` removes it
 .PHONY: demo demo-down
 demo: collection docker
