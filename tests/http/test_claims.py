@@ -44,9 +44,14 @@ def _requests(host: Host, visitor: Visitor) -> list[str]:
     return log.content_string.splitlines() if log.exists else []
 
 
+def _large(visitor: Visitor) -> int:
+    """Return the MiB of what is large; below a mount point the buffers are the same, so less does."""
+    return min(LARGE, 5) if visitor.mount else LARGE
+
+
 @functools.cache
-def _digest() -> str:
-    return hashlib.sha256(PIECE * LARGE).hexdigest()
+def _digest(pieces: int) -> str:
+    return hashlib.sha256(PIECE * pieces).hexdigest()
 
 
 # ---- the environment
@@ -244,9 +249,10 @@ def test_large_upload(visitor: Visitor, chunked: bool) -> None:
     if chunked and visitor.differs("chunked upload"):
         assert visitor.ask("/upload", "POST", body=iter([b"abc"]), chunked=True).status == 411
         return
-    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(LARGE * MEGABYTE)}
-    answer = visitor.ask("/upload", "POST", body=iter([PIECE] * LARGE), headers=headers, chunked=chunked)
-    assert answer.json() == {"length": LARGE * MEGABYTE, "sha256": _digest()}
+    large = _large(visitor)
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(large * MEGABYTE)}
+    answer = visitor.ask("/upload", "POST", body=iter([PIECE] * large), headers=headers, chunked=chunked)
+    assert answer.json() == {"length": large * MEGABYTE, "sha256": _digest(large)}
 
 
 @claim
@@ -272,9 +278,10 @@ def test_expect_100_continue(visitor: Visitor) -> None:
 
 @claim
 def test_large_download(visitor: Visitor) -> None:
-    answer = visitor.ask(f"/download?{LARGE * MEGABYTE}")
-    assert len(answer.body) == LARGE * MEGABYTE
-    assert answer.headers["Content-Length"] == str(LARGE * MEGABYTE)
+    length = _large(visitor) * MEGABYTE
+    answer = visitor.ask(f"/download?{length}")
+    assert len(answer.body) == length
+    assert answer.headers["Content-Length"] == str(length)
 
 
 @claim
