@@ -10,6 +10,7 @@ import functools
 import gzip
 import hashlib
 import http.client
+import json
 import os
 import re
 import secrets
@@ -219,6 +220,17 @@ def test_underscore_headers_do_not_pose_as_others(visitor: Visitor) -> None:
         assert answer.status == 400
     else:
         assert "HTTP_X_FOO_BAR" not in answer.json()
+
+
+@claim
+def test_headers_of_one_name_are_one_list(visitor: Visitor) -> None:
+    answer = visitor.raw(
+        f"GET {visitor.mount}/env HTTP/1.0\r\nHost: {visitor.domain}\r\n"
+        "X-Twice: a\r\nX-Twice: b\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
+    )
+    environ = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+    assert environ["HTTP_X_TWICE"] in ({"a, b", "b"} if visitor.differs("headers of one name") else {"a, b"})
 
 
 @claim

@@ -30,6 +30,11 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8099), Echo).serve_forever()
 """
 
 
+def test_its_own_test_has_nothing_to_say(host: Host) -> None:
+    test = host.run("lighttpd -tt -f /etc/lighttpd/lighttpd.conf")
+    assert (test.rc, test.stdout, test.stderr) == (0, "", "")
+
+
 def _visitor(host: Host) -> Visitor:
     return probes()[0].visitor(host)
 
