@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import time
+import urllib.parse
 
 import pytest
 from testinfra.host import Host
@@ -129,8 +130,12 @@ def test_paths_are_normalised_and_the_uri_is_not(visitor: Visitor, sent: str, pa
     environ = visitor.ask(f"{sent}?x=%2F&y=a//b").json()
     assert environ["PATH_INFO"] == path
     assert environ["QUERY_STRING"] == "x=%2F&y=a//b"
-    asked = path if visitor.differs("request uri") else sent
-    assert environ["REQUEST_URI"] == f"{visitor.mount}{asked}?x=%2F&y=a//b"
+    uri, _, query = environ["REQUEST_URI"].partition("?")
+    if visitor.differs("request uri"):
+        assert urllib.parse.unquote(uri, "latin-1") == visitor.mount + path
+    else:
+        assert uri == visitor.mount + sent
+    assert query == "x=%2F&y=a//b"
 
 
 @claim
@@ -229,8 +234,8 @@ def test_headers_of_one_name_are_one_list(visitor: Visitor) -> None:
         "X-Twice: a\r\nX-Twice: b\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
     )
     environ = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert environ["HTTP_COOKIE"] == "a=1; b=2"
-    assert environ["HTTP_X_TWICE"] in ({"a, b", "b"} if visitor.differs("headers of one name") else {"a, b"})
+    assert environ["HTTP_X_TWICE"] in ({"a", "b", "a, b"} if visitor.differs("headers of one name") else {"a, b"})
+    assert environ["HTTP_COOKIE"] in ({"a=1"} if visitor.differs("cookies") else {"a=1; b=2", "a=1, b=2"})
 
 
 @claim
