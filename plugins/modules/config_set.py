@@ -306,6 +306,7 @@ application:
 
 import functools
 import os
+import resource
 import typing as t
 from pathlib import Path
 
@@ -433,6 +434,10 @@ def main() -> None:
                              "call it as pyhost.web.config_set in a task", invocation=invocation)
     if os.geteuid():
         module.fail_json(msg="config_set has to be root on the host; set `become: true`", invocation=invocation)
+    # A server's own test may open the logs of all its sites, for which the limit of a login (1024) is too low.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     # The words of commands are read, so they have to be in one language.
     module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
     host = Host(functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False))

@@ -1,4 +1,4 @@
-"""What another tool says of nginx's files; what visitors see is in test_claims."""
+"""What the host and another tool say of nginx; what visitors see is in test_claims."""
 
 from __future__ import annotations
 
@@ -26,3 +26,9 @@ def test_gixy_finds_nothing(host: Host) -> None:
     # It does look into the files of the sites.
     site = dump.rindex("location / {")
     assert [found["plugin"] for found in _gixy(f"{dump[:site]}{TRAVERSAL}\n{dump[site:]}")] == ["alias_traversal"]
+
+
+def test_it_may_open_the_logs_of_many_sites_twice(host: Host) -> None:
+    main = host.check_output("systemctl show --value --property MainPID nginx.service")
+    limit = host.check_output("grep 'Max open files' /proc/%s/limits", main).split()[3]
+    assert int(limit) > 4 * 1000
