@@ -542,6 +542,27 @@ HOST: tuple[Key, ...] = (
         choices=("auto", "uv", "pip"),
         example="uv",
     ),
+    Key(
+        "pyhost_status_format",
+        "str",
+        "What the playbook status makes, given with -e; left out: a table.",
+        choices=("table", "json", "html"),
+        example="html",
+    ),
+    Key(
+        "pyhost_status_file",
+        "str",
+        "File on the controller that the playbook status writes, given with -e; left out: it prints, but for html,"
+        " which is ./pyhost-status.html.",
+        example="status.json",
+    ),
+    Key(
+        "pyhost_status_strict",
+        "bool",
+        "Let the playbook status fail when something is not healthy or differs from the inventory.",
+        default=False,
+        example=True,
+    ),
 )
 
 _APP_KEYS = {key.name: key for key in APP}

@@ -1,0 +1,73 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tell what was found on all hosts; see plugins/modules/status_report.py for the documentation."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import typing as t
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._status import Report, report
+from ..plugin_utils._status_page import page
+from ..plugin_utils._status_table import table
+
+TEMPLATES = Path(__file__).parents[2] / "playbooks" / "templates"
+
+RENDER: dict[str, t.Callable[[Report], str]] = {
+    "table": table,
+    "json": lambda found: json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+    "html": lambda found: page(found, TEMPLATES),
+}
+# A page is for a browser.
+FILES = {"html": "pyhost-status.html"}
+
+OPTIONS: dict[str, t.Any] = {
+    "hosts": {"type": "dict", "required": True},
+    "results": {"type": "dict", "required": True},
+    "format": {"type": "str", "choices": list(RENDER), "default": "table"},
+    "file": {"type": "path"},
+    "strict": {"type": "bool", "default": False},
+}
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller alone and connects to no host."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+    _supports_diff = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Print or write the report; fail with every problem where that is wanted."""
+        result = super().run(tmp, task_vars)
+        _result, args = self.validate_argument_spec(OPTIONS)
+        now = datetime.datetime.now(datetime.UTC)
+        found = report(args["hosts"], args["results"], now)
+        text = RENDER[args["format"]](found)
+        file = args["file"] or FILES.get(args["format"])
+        path = Path(file).absolute() if file else None
+        if path is None:
+            self._display.display(f"\n{text}")
+        elif not self._task.check_mode:
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError as problem:
+                raise AnsibleActionFail(f"file: {path} was not written: {problem.strerror}") from problem
+            self._display.display(f"\nThe status is in {path}\n")
+        if args["strict"] and found["problems"]:
+            raise AnsibleActionFail(
+                f"{len(found['problems'])} problem(s):\n" + "\n".join(f"- {problem}" for problem in found["problems"])
+            )
+        return {
+            **result,
+            "changed": False,
+            "file": str(path) if path else "",
+            "healthy": found["healthy"],
+            "problems": found["problems"],
+        }

@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status
+short_description: Looks at what a host runs, and what is left on it
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Reads systemd, the manifests, the releases and the cgroups of all applications at once, and asks every application
+    that the host publishes for its C(health), through the front end and with its name in the C(Host) header.
+  - Lists what belongs to applications that the model of this host does not have.
+  - Changes nothing. Needs root, as the manifests belong to it.
+options:
+  hosts:
+    description: The models of all hosts, as M(pyhost.web.resolve) returns them. Only what is needed reaches the host,
+      and no secret.
+    type: dict
+  url:
+    description: Where the front end of this host answers, as seen from the host.
+    type: str
+    default: http://127.0.0.1:80/
+  wanted:
+    description: Set by the action.
+    type: dict
+attributes:
+  check_mode:
+    description: Runs the same in check mode.
+    support: full
+  diff_mode:
+    description: Has nothing to show.
+    support: none
+  idempotent:
+    description: Changes nothing, ever.
+    support: full
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+seealso:
+  - module: pyhost.web.status_report
+"""
+
+EXAMPLES = r"""
+- name: Resolve the inventory
+  pyhost.web.resolve:
+  run_once: true
+  register: __pyhost_model
+
+- name: Look at what runs
+  pyhost.web.status:
+    hosts: "{{ __pyhost_model.hosts }}"
+  become: true
+  register: __pyhost_status
+"""
+
+RETURN = r"""
+applications:
+  description: Each application of the model by its name.
+  type: dict
+  returned: success
+  contains:
+    release:
+      description: ID of the release in service; empty where there is none.
+      type: str
+    since:
+      description: When that release came into service, in UTC.
+      type: str
+    next:
+      description: ID of the release that the last build made; another one than in service is still to come into it.
+      type: str
+    releases:
+      description: How many complete releases the host keeps.
+      type: int
+    backend:
+      description: The back end that has the application; empty where none has.
+      type: str
+    protocol:
+      description: What it speaks.
+      type: str
+    unit:
+      description: Its service; empty where the front end runs the processes.
+      type: str
+    state:
+      description: What the service does, such as V(running), V(failed), V(auto-restart), or V(missing).
+      type: str
+    processes:
+      description: How many processes it has.
+      type: int
+    memory:
+      description: Their memory in bytes; empty where systemd does not count it.
+      type: int
+    restarts:
+      description: How often systemd started the service again by itself since somebody started it.
+      type: int
+  sample:
+    shop:
+      release: 0a1b2c3d4e5f6789
+      since: "2026-11-23T03:20:00Z"
+      next: 0a1b2c3d4e5f6789
+      releases: 3
+      backend: uwsgi
+      protocol: uwsgi
+      unit: pyhost-shop.service
+      state: running
+      processes: 3
+      memory: 44040192
+      restarts: 0
+front_ends:
+  description: C(unit), C(state) and C(version) of the package of each front end that the host has.
+  type: dict
+  returned: success
+  sample: {nginx: {unit: nginx.service, state: running, version: 1.26.3-3+deb13u1}}
+health:
+  description: What each published application answered now. C(status) is empty where C(error) says why there is none.
+  type: dict
+  returned: success
+  sample: {shop: {status: 200, seconds: 0.012, error: ""}}
+orphans:
+  description: What belongs to applications that the model of this host does not have.
+  type: list
+  elements: dict
+  returned: success
+  sample: [{kind: data, name: /var/lib/pyhost/old, application: old}]
+interrupted:
+  description: Parts whose last transaction was killed; the next run heals them.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+"""
+
+import functools
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._status import Question, Status, StatusError, Wanted
+
+SPEC: dict[str, t.Any] = {
+    "hosts": {"type": "dict"},
+    "url": {"type": "str", "default": "http://127.0.0.1:80/"},
+    "wanted": {"type": "dict"},
+}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    wanted = module.params["wanted"]
+    if wanted is None:
+        module.fail_json(msg="status works through its action plugin; call it as pyhost.web.status in a task")
+    if os.geteuid():
+        module.fail_json(msg="status has to be root on the host; set `become: true`")
+    # The words of commands are read, so they have to be in one language.
+    module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
+    questions = [Question(**question) for question in wanted["questions"]]
+    run = functools.partial(module.run_command, expand_user_and_vars=False)
+    try:
+        found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
+    except (StatusError, TransactionError) as problem:
+        module.fail_json(msg=str(problem))
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

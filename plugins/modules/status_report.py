@@ -1,0 +1,99 @@
+#!/usr/bin/python
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: status_report
+short_description: Tells what was found on all hosts, as a table, JSON or a web page
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Compares what M(pyhost.web.status) found on every host with the model, and prints one table for all of them, or
+    writes JSON or one self-contained HTML page with a picture of the topology.
+  - Runs on the controller and connects to no host.
+options:
+  hosts:
+    description: The models of all hosts, as M(pyhost.web.resolve) returns them.
+    type: dict
+    required: true
+  results:
+    description: What M(pyhost.web.status) returned, by host. One that was unreachable or failed is told as such.
+    type: dict
+    required: true
+  format:
+    description: What is made of it. A table and JSON are printed where O(file) is left out.
+    type: str
+    choices: [table, json, html]
+    default: table
+  file:
+    description: File on the controller to write, relative to the folder of the command. For V(html)
+      C(pyhost-status.html) where it is left out. In check mode nothing is written.
+    type: path
+  strict:
+    description: Fail, after all is told, when something is not healthy or differs from the inventory. What only was
+      left on a host is no failure.
+    type: bool
+    default: false
+notes:
+  - Run it once for all hosts (C(run_once), as in the playbook C(status)).
+attributes:
+  check_mode:
+    description: Prints the same, and writes no file.
+    support: full
+  diff_mode:
+    description: Has nothing to show.
+    support: none
+  idempotent:
+    description: A file is written each time, as it tells the time.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Tell what was found
+  pyhost.web.status_report:
+    hosts: "{{ __pyhost_model.hosts }}"
+    results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, '__pyhost_status'))) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+file:
+  description: The file that was written; empty where the report was printed.
+  type: str
+  returned: success
+  sample: /home/me/pyhost-status.html
+healthy:
+  description: Whether all hosts answer, all applications are healthy and nothing differs from the inventory.
+  type: bool
+  returned: success
+  sample: true
+problems:
+  description: What is not healthy or differs from the inventory.
+  type: list
+  elements: str
+  returned: success
+  sample: ["web1: blog: pyhost-blog.service is failed"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    """Refuse to run: the work is the action plugin's."""
+    spec = {
+        "hosts": {"type": "dict", "required": True},
+        "results": {"type": "dict", "required": True},
+        "format": {"type": "str", "choices": ["table", "json", "html"], "default": "table"},
+        "file": {"type": "path"},
+        "strict": {"type": "bool", "default": False},
+    }
+    AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
+        msg="pyhost.web.status_report runs on the controller; call it as a task, not as a module"
+    )
+
+
+if __name__ == "__main__":
+    main()
