@@ -91,10 +91,11 @@ def number(text: str) -> int | None:
 
 
 def state(unit: Mapping[str, str]) -> str:
-    """Return what a unit does in one word, as C(systemctl status) tells it; C(missing) where there is none."""
-    if unit.get("LoadState", "not-found") == "not-found" and unit.get("ActiveState", "inactive") == "inactive":
+    """Return what a unit does in one word, such as C(running), C(auto-restart), C(failed); C(missing) without a unit."""
+    active = unit.get("ActiveState", "inactive")
+    if unit.get("LoadState", "not-found") == "not-found" and active == "inactive":
         return "missing"
-    return unit["SubState"] if unit["ActiveState"] == "active" else unit["ActiveState"]
+    return unit.get("SubState", active) if active in ("active", "activating") else active
 
 
 def ask(url: str, question: Question) -> Facts:
@@ -109,16 +110,17 @@ def ask(url: str, question: Question) -> Facts:
         connection = http.client.HTTPSConnection(parts.netloc, timeout=question.timeout, context=trusting)
     else:
         connection = http.client.HTTPConnection(parts.netloc, timeout=question.timeout)
+    # As it reaches the application when a release is tried, it is not encoded yet.
+    path = urllib.parse.quote(question.path, safe="/?&=%+:@,;!$'()*~")
     status, error = None, ""
     begin = time.monotonic()
     with contextlib.closing(connection):
         try:
-            connection.request("GET", question.path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
+            connection.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
             status = connection.getresponse().status
         except TimeoutError:
             error = f"no answer after {question.timeout} s"
-        # ValueError: a path that no request can have.
-        except (OSError, http.client.HTTPException, ValueError) as problem:
+        except (OSError, http.client.HTTPException) as problem:
             error = str(problem) or type(problem).__name__
     return {"status": status, "seconds": round(time.monotonic() - begin, 3), "error": error}
 
@@ -148,7 +150,7 @@ class Status:
                 name: self._application(name, wanted, manifests, units, daemons.get(name, [])) for name in wanted.apps
             },
             "front_ends": {
-                server: {"unit": unit, "state": state(units[unit]), "version": self._version(server)}
+                server: {"unit": unit, "state": state(units[unit]), "version": self._version(unit)}
                 for server, unit in sorted(front_ends.items())
             },
             "health": self._health(wanted),
@@ -276,8 +278,9 @@ class Status:
             return int(share[1]) * 1024 if share else 0
         return 0
 
-    def _version(self, package: str) -> str:
-        """Return the version of a server's package; empty where it came in another way."""
+    def _version(self, unit: str) -> str:
+        """Return the version of a server's package, which has its unit's name; empty where it came in another way."""
+        package = unit.removesuffix(".service")
         status, output, _complaints = self.run(["dpkg-query", "--show", "--showformat=${Version}", package])
         return "" if status else output.strip()
 

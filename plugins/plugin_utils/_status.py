@@ -176,12 +176,14 @@ def _message(result: Item) -> str:
 
 
 def _front_end_problems(asked: str, found: Mapping[str, Item]) -> list[str]:
-    problems = [f"{name} is on the host, the inventory says {asked or 'no front end'}" for name in found if name != asked]
+    problems = [
+        f"{name} is on the host as a front end, the inventory says {asked or 'none'}" for name in found if name != asked
+    ]
     if asked and asked not in found:
-        return [*problems, f"{asked} is not on the host; run site"]
-    return problems + [f"{found[asked]['unit']} is {found[asked]['state']}"] * bool(
-        asked and found[asked]["state"] not in RUNS
-    )
+        problems.append(f"{asked} is not on the host; run site")
+    elif asked and found[asked]["state"] not in RUNS:
+        problems.append(f"{found[asked]['unit']} is {found[asked]['state']}")
+    return problems
 
 
 def _problems(found: Item, described: Item) -> list[str]:
