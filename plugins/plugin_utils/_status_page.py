@@ -13,16 +13,15 @@ import jinja2
 from ._status import Item, Report
 from ._status_table import NOTHING, count, health, memory, moment, server
 
-WORDS = {"good": "healthy", "bad": "not healthy", "unknown": "not known"}
+WORDS = {"good": "healthy", "bad": "needs attention", "unknown": "not known"}
 """A state has a word, a shape and a colour."""
 
 # The picture, in units of its own: three columns of boxes, from those whom visitors ask to those who answer.
 WIDTH = 1080
 BOX_HEIGHT, GAP = 74, 16
 FRONT_END, APPLICATION, BACK_END = (0, 240), (350, 270), (750, 330)
-# Characters of small text that fit in so many units.
-PER_CHARACTER = 6.6
-TEXT = 54
+# Where text begins in a box and how far from its end it stops, and what a character of a wide font takes.
+MARGIN, TITLE_CHARACTER, LINE_CHARACTER = 54, 9.6, 6.6
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,14 @@ class Box:
         return WORDS[self.state]
 
     @property
+    def shown_title(self) -> str:
+        """The title, cut to the box."""
+        return shorten(self.title, int((self.width - MARGIN) / TITLE_CHARACTER))
+
+    @property
     def shown(self) -> tuple[str, ...]:
         """The lines, cut to the box."""
-        return tuple(shorten(line, int((self.width - TEXT) / PER_CHARACTER)) for line in self.lines)
+        return tuple(shorten(line, int((self.width - MARGIN) / LINE_CHARACTER)) for line in self.lines)
 
     @property
     def left(self) -> tuple[float, float]:
@@ -92,7 +96,7 @@ def page(report: Report, templates: Path) -> str:
     applications = [app for host in report["hosts"].values() for app in host["applications"]]
     return environment.get_template("status.html.j2").render(
         state="good" if report["healthy"] else "bad",
-        verdict="All healthy, and as the inventory says" if report["healthy"] else _problems(len(report["problems"])),
+        verdict="all healthy, and as the inventory says" if report["healthy"] else _problems(len(report["problems"])),
         time=moment(report["time"]),
         problems=report["problems"],
         orphans=report["orphans"],
@@ -142,7 +146,7 @@ def picture(report: Report) -> Item:
         x, width = BACK_END
         for host, instance in instances:
             where = ", ".join(instance["endpoints"]) or "inside the front end"
-            details = f"{_processes(instance)}, {memory(instance['memory'])} · {instance['state']}"
+            details = "the host does not answer" if hosts[host]["message"] else _details(instance)
             state = _own(hosts[host], instance)
             back_end = Box(x, y, width, state, f"{instance['backend']} on {host}", (where, details))
             boxes.append(back_end)
@@ -174,8 +178,10 @@ def _problems(number: int) -> str:
     return f"{number} {'problem' if number == 1 else 'problems'}"
 
 
-def _processes(app: Item) -> str:
-    return f"{count(app['processes'])} {'process' if app['processes'] == 1 else 'processes'}"
+def _details(app: Item) -> str:
+    number = app["processes"] or 0
+    used = f", {memory(app['memory'])}" if app["memory"] else ""
+    return f"{number} {'process' if number == 1 else 'processes'}{used} · {app['state']}"
 
 
 def _tiles(report: Report, applications: Sequence[Item]) -> list[tuple[str, str]]:
@@ -191,9 +197,10 @@ def _tiles(report: Report, applications: Sequence[Item]) -> list[tuple[str, str]
 
 
 def _host(name: str, host: Item) -> Item:
+    ill = not all(app["healthy"] for app in host["applications"])
     return {
         "name": name,
-        "state": _state(host),
+        "state": "bad" if ill and not host["message"] else _state(host),
         "message": host["message"],
         "front_ends": [
             " ".join(filter(None, (front_end["name"], front_end["version"]))) + f", {front_end['state']}"

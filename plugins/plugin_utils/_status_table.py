@@ -32,7 +32,7 @@ def table(report: Report) -> str:
     """Return one table of all hosts, and below it what is wrong and what was left."""
     rows = [row for name, host in report["hosts"].items() for row in _rows(name, host)]
     parts = [layout([list(COLUMNS), *rows])] if rows else ["No hosts."]
-    parts += _listed("Not healthy, or not as the inventory says", report["problems"])
+    parts += _listed("Needs attention", report["problems"])
     parts += _listed("On the hosts, but in no inventory", report["orphans"])
     if not report["problems"]:
         parts.append("All healthy, and as the inventory says.\n")
