@@ -23,10 +23,11 @@ class ActionModule(ActionBase):
         """Return what the module returns."""
         super().run(tmp, task_vars)
         args: dict[str, t.Any] = dict(self._task.args)
-        models, host = args.pop("hosts", None), (task_vars or {}).get("inventory_hostname")
+        models, host = args.pop("hosts", None), str((task_vars or {}).get("inventory_hostname"))
         if not isinstance(models, t.Mapping) or host not in models:
             raise AnsibleActionFail(f"hosts: has no model of {host}; give `hosts` of what pyhost.web.resolve returns")
         args["wanted"] = wanted(models, host)
         result: dict[str, t.Any] = self._execute_module(
-            module_name="pyhost.web.status", module_args=args, task_vars=task_vars)
+            module_name="pyhost.web.status", module_args=args, task_vars=task_vars
+        )
         return result

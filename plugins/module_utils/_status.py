@@ -91,7 +91,7 @@ def number(text: str) -> int | None:
 
 
 def state(unit: Mapping[str, str]) -> str:
-    """Return what a unit does in one word, such as C(running), C(auto-restart), C(failed); C(missing) without a unit."""
+    """Return what a unit does in one word, such as C(running), C(auto-restart) or C(failed); C(missing) without one."""
     active = unit.get("ActiveState", "inactive")
     if unit.get("LoadState", "not-found") == "not-found" and active == "inactive":
         return "missing"
@@ -190,7 +190,7 @@ class Status:
                 "unit": own,
                 "state": state(units[own]),
                 "processes": len(pids),
-                "memory": sum(map(self._memory, pids)) if counted is None else counted,
+                "memory": sum(map(self._memory, pids)) or None if counted is None else counted,
                 "restarts": number(units[own].get("NRestarts", "")),
             }
         return found | {
@@ -198,7 +198,7 @@ class Status:
             "unit": None,
             "state": "running" if daemons else "missing",
             "processes": len(daemons),
-            "memory": sum(map(self._memory, daemons)),
+            "memory": sum(map(self._memory, daemons)) or None,
             "restarts": None,
         }
 
@@ -323,4 +323,3 @@ class Status:
     def accounts(self) -> list[pwd.struct_passwd]:
         """Return all accounts of the host."""
         return pwd.getpwall()
-

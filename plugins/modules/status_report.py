@@ -55,8 +55,10 @@ EXAMPLES = r"""
 - name: Tell what was found
   pyhost.web.status_report:
     hosts: "{{ __pyhost_model.hosts }}"
-    results: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, '__pyhost_status'))) }}"
+    results: "{{ dict(ansible_play_hosts_all | zip(__pyhost_found)) }}"
   run_once: true
+  vars:
+    __pyhost_found: "{{ ansible_play_hosts_all | map('extract', hostvars, '__pyhost_status') }}"
 """
 
 RETURN = r"""

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 
@@ -59,29 +60,24 @@ def report(models: Mapping[str, Model], results: Mapping[str, Item], now: dateti
     C(problems); C(problems) are those of all hosts, each beginning with its host. Memory is in bytes.
     """
     answers = _answers(models, results)
-    hosts = {
-        host: _host(host, models, result, answers) for host, result in results.items() if host in models
-    }
-    problems = [f"{name}: {problem}" for name, host in hosts.items() for problem in host["problems"]]
-    problems += [
-        f"{name}: {app['name']}: {problem}"
+    asked: dict[str, list[Item]] = {}
+    for answer in answers:
+        asked.setdefault(answer["app"], []).append(answer)
+    hosts = {host: _host(host, models, result, asked) for host, result in results.items() if host in models}
+    problems = [
+        f"{name}: {problem}"
         for name, host in hosts.items()
-        for app in host["applications"]
-        for problem in app["problems"]
-    ]
-    problems += [
-        f"{answer['front_end']}: {name}: {_told(answer)}"
-        for name, given in sorted(answers.items())
-        for answer in given
-        if not answer["healthy"]
+        for problem in [
+            *host["problems"],
+            *(f"{app['name']}: {wrong}" for app in host["applications"] for wrong in app["problems"]),
+            *(_told(answer) for answer in answers if answer["front_end"] == name and not answer["healthy"]),
+        ]
     ]
     return {
         "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "healthy": not problems,
         "problems": problems,
-        "orphans": [
-            f"{name}: {orphan['kind']} {orphan['name']}" for name, host in hosts.items() for orphan in host["orphans"]
-        ],
+        "orphans": [line for name, host in hosts.items() for line in _left(name, host["orphans"])],
         "hosts": hosts,
     }
 
@@ -93,17 +89,19 @@ def worst(answers: Iterable[Item]) -> Item | None:
 
 def _told(answer: Item) -> str:
     said = f"answers {answer['status']}" if answer["status"] is not None else f"does not answer: {answer['error']}"
-    return f"GET {answer['url']} {said}"
+    return f"{answer['app']}: GET {answer['url']} {said}"
+
+
+def _left(host: str, orphans: Iterable[Item]) -> t.Iterator[str]:
+    """Return a line for each application of which something is left on a host."""
+    for name, group in itertools.groupby(orphans, key=lambda orphan: orphan["application"]):
+        things = [f"{'user ' if one['kind'] == 'user' else ''}{one['name']}" for one in group]
+        yield f"{host}: {name}: {', '.join(things)}"
 
 
 def _health(models: Mapping[str, Model], host: str, name: str) -> Model:
     """Return how an application wants to be asked, as the host sees it where it runs it, else as any other does."""
-    given = {
-        where: app["health"]
-        for where, model in models.items()
-        for app in model["apps"]
-        if app["name"] == name
-    }
+    given = {where: app["health"] for where, model in models.items() for app in model["apps"] if app["name"] == name}
     return t.cast("Model", given.get(host) or next(iter(given.values())))
 
 
@@ -111,65 +109,74 @@ def _path(health: Model) -> str:
     return f"{str(health['mount']).rstrip('/')}{health['path']}"
 
 
-def _answers(models: Mapping[str, Model], results: Mapping[str, Item]) -> dict[str, list[Item]]:
+def _answers(models: Mapping[str, Model], results: Mapping[str, Item]) -> list[Item]:
     """Return what each application answered, through each front end that asked it."""
-    found: dict[str, list[Item]] = {}
-    for host, result in results.items():
-        for name, answer in (result.get("health") or {}).items():
+    found = []
+    for host in filter(models.__contains__, results):
+        for name, answer in sorted((results[host].get("health") or {}).items()):
             health = _health(models, host, name)
             status, right = answer["status"], health["status"]
             healthy = status is not None and (status in right if right else status < 500)
             url = f"http://{health['host']}{_path(health)}"
-            found.setdefault(name, []).append({**answer, "front_end": host, "url": url, "healthy": healthy})
+            found.append({**answer, "app": name, "front_end": host, "url": url, "healthy": healthy})
     return found
 
 
-def _host(host: str, models: Mapping[str, Model], result: Item, answers: Mapping[str, list[Item]]) -> Item:
-    model = models[host]
-    message = _message(result)
+def _leads(front_end: str, model: Model, host: str, app: Model) -> bool:
+    """Return whether a front end hands requests to an application on a host."""
+    mounts = [mount for site in model["sites"] for mount in site["mounts"] if mount["app"] == app["name"]]
+    # On the same host it is a unix socket, of which another host may have one of the same name.
+    afar = {endpoint for endpoint in app["listen"] if not endpoint.startswith("/")}
+    return bool(mounts) and (front_end == host or any(afar.intersection(mount["endpoints"]) for mount in mounts))
+
+
+def _host(host: str, models: Mapping[str, Model], result: Item, answers: Mapping[str, Sequence[Item]]) -> Item:
+    message, asked = _message(result), str(models[host]["frontend"])
     front_ends = dict(result.get("front_ends") or {})
-    asked = str(model["frontend"])
     problems = [message] if message else _front_end_problems(asked, front_ends)
     problems += [f"the last run was interrupted in {part}; run site again" for part in result.get("interrupted") or []]
-    urls: dict[str, list[str]] = {}
-    for known in models.values():
-        for entry in known["urls"]:
-            urls.setdefault(entry["app"], []).append(str(entry["url"]))
-    processes = {item["name"]: (name, item) for name, items in model["backends"].items() for item in items}
-    applications = []
-    for app in model["apps"]:
-        name = str(app["name"])
-        back_end, item = processes[name]
-        described = {"backend": back_end, "protocol": str(item["protocol"])}
-        found = (result.get("applications") or {}).get(name)
-        own = [] if message or found is None else _problems(found, described)
-        given = answers.get(name, [])
-        applications.append(
-            {
-                **UNKNOWN,
-                **described,
-                **(found or {}),
-                "name": name,
-                "endpoints": list(item["listen"]) if described["protocol"] != INSIDE_THE_FRONT_END else [],
-                "urls": list(dict.fromkeys(urls.get(name, []))),
-                "answers": given,
-                "problems": own,
-                "healthy": not message and not own and all(answer["healthy"] for answer in given),
-            }
-        )
+    if asked and not front_ends:
+        front_ends[asked] = {"unit": None, "state": "unknown" if message else "missing", "version": ""}
+    applications = [
+        _application(host, models, back_end, item, result, answers.get(item["name"], ()))
+        for back_end, items in models[host]["backends"].items()
+        for item in items
+    ]
     return {
         "message": message,
-        "front_ends": [{"name": name, **found} for name, found in front_ends.items()]
-        or ([{"name": asked, "unit": None, "state": "unknown" if message else "missing", "version": ""}] * bool(asked)),
-        "applications": applications,
+        "front_ends": [{"name": name, **found} for name, found in front_ends.items()],
+        "applications": sorted(applications, key=lambda app: str(app["name"])),
         "orphans": result.get("orphans") or [],
         "problems": problems,
         "healthy": not problems,
     }
 
 
+def _application(
+    host: str, models: Mapping[str, Model], back_end: str, item: Model, result: Item, answers: Iterable[Item]
+) -> Item:
+    name, protocol = str(item["name"]), str(item["protocol"])
+    described = {"backend": back_end, "protocol": protocol}
+    found = (result.get("applications") or {}).get(name)
+    problems = _problems(found, described) if found else []
+    publish = [front_end for front_end, model in models.items() if _leads(front_end, model, host, item)]
+    urls = [str(url["url"]) for front_end in publish for url in models[front_end]["urls"] if url["app"] == name]
+    given = [answer for answer in answers if answer["front_end"] in publish]
+    return {
+        **UNKNOWN,
+        **described,
+        **(found or {}),
+        "name": name,
+        "endpoints": [] if protocol == INSIDE_THE_FRONT_END else list(item["listen"]),
+        "urls": list(dict.fromkeys(urls)),
+        "answers": given,
+        "problems": problems,
+        "healthy": bool(found) and not problems and all(answer["healthy"] for answer in given),
+    }
+
+
 def _message(result: Item) -> str:
-    text = " ".join(str(result.get("msg") or "").split())
+    text = " ".join(str(result.get("msg") or "").split()).removeprefix("Task failed: ")
     if result.get("unreachable"):
         return f"is not reachable: {text}"
     return f"could not be looked at: {text}" if result.get("failed") or "applications" not in result else ""

@@ -132,14 +132,15 @@ def picture(report: Report) -> Item:
         x, width = APPLICATION
         app = instances[0][1]
         tall = len(instances) * (BOX_HEIGHT + GAP) - GAP
-        answers, urls = app["answers"], app["urls"]
+        answers = [answer for _host, instance in instances for answer in instance["answers"]]
+        urls = app["urls"]
         address = urls[0].removeprefix("http://") if urls else "not published"
         more = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
         box = Box(x, y + (tall - BOX_HEIGHT) / 2, width, _asked(answers), name, (address + more, health(answers)))
         boxes.append(box)
         lines_between += [
             Line(entrance.right, box.left, "good" if answer["healthy"] else "bad")
-            for answer in answers
+            for answer in {answer["front_end"]: answer for answer in answers}.values()
             for (host, _server), entrance in entrances.items()
             if host == answer["front_end"]
         ]

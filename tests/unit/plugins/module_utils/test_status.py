@@ -116,7 +116,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
         self.send_response((self.numbers.get(self.path) or int(self.path[1:])) if asked else 400)
         self.end_headers()
 
-    def log_message(self, format: str, *args: t.Any) -> None:
+    def log_request(self, *args: t.Any) -> None:
         """Say nothing."""
 
 
@@ -151,9 +151,7 @@ def test_health(url: str, path: str, status: int | None, error: str) -> None:
 def test_nobody_answers(tmp_path: Path) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), _Server) as server:
         port = server.server_port
-    wanted = Wanted(
-        apps={}, url=f"http://127.0.0.1:{port}/", questions=[Question("shop", "shop.example.org", "/", 5)]
-    )
+    wanted = Wanted(apps={}, url=f"http://127.0.0.1:{port}/", questions=[Question("shop", "shop.example.org", "/", 5)])
     answer = _Folder(tmp_path, {}).look(wanted)["health"]["shop"]
     assert answer["status"] is None
     assert "Connection refused" in answer["error"]

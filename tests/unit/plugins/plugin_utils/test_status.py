@@ -88,6 +88,9 @@ def test_what_is_wrong(case: Case) -> None:
     assert told["orphans"] == case.get("orphans", [])
     states = {box.title: box.state for box in picture(told)["boxes"]}
     assert {**states, **case.get("states", {})} == states
+    for host, healths in case.get("healths", {}).items():
+        (app,) = told["hosts"][host]["applications"]
+        assert [answer["status"] for answer in app["answers"]] == healths
     assert json.loads(json.dumps(told)) == told
     # All are told in each way.
     for rendered in (text.table(told), page(told, TEMPLATES)):
@@ -103,19 +106,28 @@ def test_what_a_host_is_told_has_no_secret() -> None:
 
 
 def test_a_front_end_asks_for_what_runs_elsewhere() -> None:
-    models = _models({"hosts": {"f": {}, "b": {}}, "vars": {"pyhost_address": "192.0.2.1"}, "frontends": ["f"], "backends": ["b"]})
+    hosts = {name: {"pyhost_address": "192.0.2.1"} for name in ("f", "b")}
+    models = _models({"hosts": hosts, "frontends": ["f"], "backends": ["b"]})
     assert (wanted(models, "f")["apps"], len(wanted(models, "f")["questions"])) == ({}, 1)
     assert (wanted(models, "b")["apps"], wanted(models, "b")["questions"]) == ({"shop": "shop"}, [])
 
 
 def test_table() -> None:
-    assert text.table(_report({})) == (
-        "   HOST  WHAT       SERVER       STATE    PROCESSES    MEMORY  RESTARTS  RELEASE  SINCE (UTC)       KEPT  HEALTH\n"
-        "   one   front end  nginx 1.0-1  running\n"
-        "   one   shop       uwsgi        running          3  42.0 MiB         0  aaaa     2026-01-01 00:00     2  200 in 12 ms\n"
-        "\n"
-        "All healthy, and as the inventory says.\n"
+    head, front_end, shop, *rest = text.table(_report({})).splitlines()
+    cells = [line[head.index("SERVER") :].split("  ") for line in (head, front_end, shop)]
+    assert [list(filter(None, map(str.strip, row))) for row in cells] == [
+        ["SERVER", "STATE", "PROCESSES", "MEMORY", "RESTARTS", "RELEASE", "SINCE (UTC)", "KEPT", "HEALTH"],
+        ["nginx 1.0-1", "running"],
+        ["uwsgi", "running", "3", "42.0 MiB", "0", "aaaa", "2026-01-01 00:00", "2", "200 in 12 ms"],
+    ]
+    assert (head[:20], front_end[:20], shop[:20]) == (
+        "   HOST  WHAT       ",
+        "   one   front end  ",
+        "   one   shop       ",
     )
+    assert rest == ["", "All healthy, and as the inventory says."]
+    # Numbers end below each other, below the end of their column's name.
+    assert shop[: head.index("MEMORY") + 6].endswith("MiB")
 
 
 def test_tables_of_nothing() -> None:
@@ -197,8 +209,8 @@ def test_a_terminal_is_not_steered() -> None:
 
 def test_boxes_stay_apart_and_in_the_picture() -> None:
     apps = {name: {**SHOP, "domains": [f"{name}.example"]} for name in ("a", "b", "c")}
-    shape = {"hosts": {"f1": {}, "f2": {}, "b1": {}, "b2": {}}, "vars": {"pyhost_address": "192.0.2.1"}}
-    drawn = picture(_report({**shape, "apps": apps, "frontends": ["f1", "f2"], "backends": ["b1", "b2"]}))
+    hosts = {name: {"pyhost_address": f"192.0.2.{index}"} for index, name in enumerate(("f1", "f2", "b1", "b2"))}
+    drawn = picture(_report({"hosts": hosts, "apps": apps, "frontends": ["f1", "f2"], "backends": ["b1", "b2"]}))
     assert (len(drawn["boxes"]), len(drawn["lines"])) == (2 + 3 + 6, 2 * 3 + 6)
     tall = drawn["box_height"]
     for box in drawn["boxes"]:
