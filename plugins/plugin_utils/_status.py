@@ -206,5 +206,5 @@ def _problems(found: Item, described: Item) -> list[str]:
     if found["next"] and found["next"] != found["release"]:
         problems.append(f"release {found['next']} waits in next, in service is {found['release']}")
     if found["state"] not in RUNS:
-        problems.append(f"{found['unit'] or 'its processes in the front end'}: {found['state']}")
+        problems.append(f"{found['unit']} is {found['state']}" if found["unit"] else "has no process in the front end")
     return problems

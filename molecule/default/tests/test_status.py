@@ -61,7 +61,7 @@ def test_trouble_is_told(host: Host, trouble: None) -> None:
     assert f"- {host.backend.hostname}: forgotten: /srv/pyhost/forgotten\n" in output
     code, output = _run(host, pyhost_status_strict=True)
     assert code != 0
-    assert "hello: pyhost-hello.service: inactive" in output
+    assert "hello: pyhost-hello.service is inactive" in output
 
 
 def test_the_page(host: Host, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ RESULT = {
     "orphans": [],
     "interrupted": [],
 }
-PROBLEM = "one: shop: pyhost-shop.service: failed"
+PROBLEM = "one: shop: pyhost-shop.service is failed"
 
 
 def _tell(folder: Path, *options: str, **arguments: t.Any) -> tuple[int, str]:

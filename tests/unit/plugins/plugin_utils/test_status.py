@@ -71,7 +71,7 @@ def _lay(below: t.Any, above: t.Any) -> t.Any:
     if not isinstance(above, dict) or not isinstance(below, dict):
         return above
     merged = {**below, **{key: _lay(below.get(key), value) for key, value in above.items()}}
-    return {key: value for key, value in merged.items() if value is not None or key == "status"}
+    return {key: value for key, value in merged.items() if value is not None or key in ("status", "unit")}
 
 
 def _report(case: Case) -> Case:
