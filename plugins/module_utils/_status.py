@@ -121,7 +121,7 @@ def ask(url: str, question: Question) -> Facts:
         except TimeoutError:
             error = f"no answer after {question.timeout} s"
         except (OSError, http.client.HTTPException) as problem:
-            error = str(problem) or type(problem).__name__
+            error = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return {"status": status, "seconds": round(time.monotonic() - begin, 3), "error": error}
 
 
