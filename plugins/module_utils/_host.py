@@ -17,6 +17,7 @@ import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class TransactionError(Exception):
@@ -66,6 +67,26 @@ class Host:
             except (OSError, http.client.HTTPException) as error:
                 return str(error) or type(error).__name__
 
+    def ask(self, url: str, host: str | None, timeout: float) -> str:
+        """Return the status line that a web server answers, such as C(200 OK), or the words of the error."""
+        parts = urllib.parse.urlsplit(url)
+        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=timeout)) as connection:
+            try:
+                connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
+                answer = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                return str(error) or type(error).__name__
+            return f"{answer.status} {answer.reason}"
+
+    def processes(self, group: str) -> set[int]:
+        """Return the processes of a control group; none where there is no such group."""
+        if not group:
+            return set()
+        try:
+            return {int(line) for line in Path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split()}
+        except OSError:
+            return set()
+
     def clock(self) -> float:
         """Seconds that only ever grow."""
         return time.monotonic()
@@ -82,7 +103,7 @@ class Host:
 DOWN = {"inactive", "failed", "deactivating"}
 # `linked` and `static` units have nothing to enable.
 NOT_ENABLED = {"disabled", "masked", "masked-runtime", "enabled-runtime"}
-PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload"
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload,ControlGroup,MainPID"
 
 
 @dataclass(frozen=True)
@@ -96,6 +117,8 @@ class Unit:
     restarts: int = 0
     stale: bool = False
     reloads: bool = False
+    group: str = ""
+    main: int = 0
 
     @property
     def up(self) -> bool:
@@ -137,7 +160,7 @@ class Systemd:
 
     def _unit(self, block: str) -> Unit:
         value = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        restarts = value.get("NRestarts", "")
+        restarts, main = value.get("NRestarts", ""), value.get("MainPID", "")
         return Unit(
             load=value.get("LoadState", ""),
             active=value.get("ActiveState", ""),
@@ -146,6 +169,8 @@ class Systemd:
             restarts=int(restarts) if restarts.isdigit() else 0,
             stale=value.get("NeedDaemonReload") == "yes",
             reloads=value.get("CanReload") == "yes",
+            group=value.get("ControlGroup", ""),
+            main=int(main) if main.isdigit() else 0,
         )
 
     def do(self, verb: str, units: t.Iterable[str]) -> str:
