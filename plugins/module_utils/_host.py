@@ -78,14 +78,16 @@ class Host:
                 return str(error) or type(error).__name__
             return f"{answer.status} {answer.reason}"
 
-    def processes(self, group: str) -> set[int]:
-        """Return the processes of a control group; none where there is no such group."""
-        if not group:
-            return set()
-        try:
-            return {int(line) for line in Path(f"/sys/fs/cgroup{group}/cgroup.procs").read_text().split()}
-        except OSError:
-            return set()
+    def children(self, process: int) -> set[int]:
+        """Return the processes that one has started; none where there is no such process."""
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            # It may be gone by now.
+            with contextlib.suppress(OSError):
+                # The name of a program may have spaces and parentheses.
+                if path.read_text(errors="replace").rpartition(")")[2].split()[1] == str(process):
+                    found.add(int(path.parent.name))
+        return found
 
     def clock(self) -> float:
         """Seconds that only ever grow."""
@@ -103,7 +105,7 @@ class Host:
 DOWN = {"inactive", "failed", "deactivating"}
 # `linked` and `static` units have nothing to enable.
 NOT_ENABLED = {"disabled", "masked", "masked-runtime", "enabled-runtime"}
-PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload,ControlGroup,MainPID"
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload,MainPID"
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,6 @@ class Unit:
     restarts: int = 0
     stale: bool = False
     reloads: bool = False
-    group: str = ""
     main: int = 0
 
     @property
@@ -169,7 +170,6 @@ class Systemd:
             restarts=int(restarts) if restarts.isdigit() else 0,
             stale=value.get("NeedDaemonReload") == "yes",
             reloads=value.get("CanReload") == "yes",
-            group=value.get("ControlGroup", ""),
             main=int(main) if main.isdigit() else 0,
         )
 

@@ -675,32 +675,32 @@ class Transaction:
             self.host.sleep(POLL)
 
     def _workers(self, units: t.Iterable[str]) -> dict[str, set[int]]:
-        """Return the processes of each unit but the main one, which a reload leaves alone."""
+        """Return the processes that the main process of each unit has started; a reload leaves itself alone."""
         states = self.systemd.show(unit for unit in units if unit.endswith(".service"))
-        return {unit: self.host.processes(state.group) - {state.main} for unit, state in states.items() if state.up}
+        return {unit: self.host.children(state.main) for unit, state in states.items() if state.main}
 
     def _ask(self, changed: t.Collection[str], workers: dict[str, set[int]], since: float) -> None:
-        """Ask what belongs to the files that changed; before that, `workers` have until then to give way to others."""
+        """Ask what belongs to the files that changed, again and again until `workers` have given way to others."""
         requests = [request for request in self.wish.requests if request.file in changed]
-        if not requests:
-            return
-        end = self.host.clock() + max(request.timeout for request in requests)
+        end = self.host.clock() + max((request.timeout for request in requests), default=0)
         first = self.systemd.show(workers)
-        while any(workers[unit] & now for unit, now in self._workers(workers).items()):
-            if self.host.clock() > end:
-                # A long request holds its worker; whoever is there answers.
-                break
-            self.host.sleep(POLL)
+        while requests:
+            renewed = not any(workers[unit] & now for unit, now in self._workers(workers).items())
             bad = [unit for unit, state in self.systemd.show(workers).items()
                    if state.broken or state.restarts > first[unit].restarts]
             if bad:
                 raise self._blame(bad, "the start", "its new processes did not stay", since)
-        for request in requests:
-            complaint = request.complaint(self.host.ask(request.url, request.host, request.timeout))
-            if complaint:
-                words = self.systemd.words(request.unit, since) if request.unit else ""
-                raise blame("requests", f"{complaint}\n{words}".strip(),
-                            application=_application(request.unit) if request.unit else None)
+            for request in requests:
+                complaint = request.complaint(self.host.ask(request.url, request.host, request.timeout))
+                if complaint:
+                    words = self.systemd.words(request.unit, since) if request.unit else ""
+                    raise TransactionError(
+                        f"{complaint}\n{words}".strip(),
+                        application=_application(request.unit) if request.unit else None)
+            # A request that takes long holds its worker; it is not waited for any longer.
+            if renewed or self.host.clock() > end:
+                return
+            self.host.sleep(POLL)
 
     def _stop(self, units: t.Iterable[str]) -> None:
         """Stop and disable units, and what their sockets started."""
@@ -743,11 +743,16 @@ class Transaction:
             since = self.host.now()
             # Those of another part may be down because of what this one tried.
             enabled = {unit for unit in theirs if journal.brought[unit]["enabled"]}
-            self._settle(
+            again = (
                 {*mine.units, *enabled},
                 {unit: verb for unit, verb in journal.touched.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths, since)
+            try:
+                self._settle(*again)
+            except TransactionError:
+                # What was about to die of the change takes no reload, but a restart once it is seen to be dead.
+                self._settle(*again)
             self._do(since)("start", theirs - enabled)
             self._prove({*mine.units, *theirs}, since, quiet=True)
         except (TransactionError, OSError) as worse:

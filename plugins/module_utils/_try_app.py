@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+import traceback
 import typing as t
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 from wsgiref.util import is_hop_by_hop
@@ -53,6 +54,11 @@ class Server(WSGIServer):
     def get_request(self) -> tuple[socket.socket, t.Any]:
         """Return a connection; its other end has no address."""
         return self.socket.accept()[0], ("127.0.0.1", 0)
+
+    def handle_error(self, _request: t.Any, _address: t.Any) -> None:
+        """Tell what went wrong, but not that the visitor had seen enough."""
+        if not isinstance(sys.exception(), ConnectionError):
+            traceback.print_exc()
 
 
 class Handler(WSGIRequestHandler):

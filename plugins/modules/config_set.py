@@ -163,7 +163,8 @@ options:
   requests:
     description:
       - What a web server must answer once all this is in service; else everything is taken back. A request is made only
-        if its file changed. Before that, the processes that had the old files get until O(requests[].timeout) to go.
+        if its file changed, and again and again until the processes that had the old file have gone, for at most
+        O(requests[].timeout).
     type: list
     elements: dict
     default: []
@@ -188,7 +189,7 @@ options:
         type: list
         elements: int
       timeout:
-        description: Seconds to wait for the answer.
+        description: Seconds to wait for each answer, and for the old processes to go.
         type: int
         default: 30
       unit:
