@@ -462,16 +462,19 @@ class _Resolver:
         run = self.fleet.run
         for variable in sorted({name for takes in RUNS.values() for name in takes} - set(RUNS[run])):
             if any(settings[variable] is not None for settings in self.settings.values()):
-                others = ", ".join(other for other, takes in RUNS.items() if variable in takes)
-                self.validator.problem(variable, f"means nothing to the playbook {run}; leave it out, or run {others}")
-        given = [settings["pyhost_only"] for settings in self.settings.values()] if run != "site" else []
-        if not given or (given[0] is None and run != "rollback"):
+                takers = ", ".join(other for other, takes in RUNS.items() if variable in takes)
+                self.validator.problem(variable, f"means nothing to the playbook {run}; leave it out, or run {takers}")
+        if run == "site" or not self.settings:
             return None
-        only = given[0] or []
-        chosen = only.replace(",", " ").split() if isinstance(only, str) else list(only)
-        if not chosen or any(other != given[0] for other in given):
-            what = "differs between hosts" if chosen else "names no application"
-            self.validator.problem("pyhost_only", f"{what}; give it with -e, such as -e pyhost_only={names[0]}")
+        first, *others = (settings["pyhost_only"] for settings in self.settings.values())
+        example = f"give it with -e, such as -e pyhost_only={min(names, default='shop')}"
+        if any(other != first for other in others):
+            self.validator.problem("pyhost_only", f"differs between hosts; {example}")
+        elif first is None and run != "rollback":
+            return None
+        elif not first:
+            self.validator.problem("pyhost_only", f"names no application; {example}")
+        chosen = first or []
         for name in chosen:
             if name not in names:
                 self.validator.problem("pyhost_only", f"'{name}' is no application; {suggest(str(name), names)}")

@@ -153,6 +153,14 @@ def _env_value(value: t.Any) -> str:
     return str(value)
 
 
+def _names(value: t.Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if isinstance(value, list):
+        return [str(name) for name in value]
+    raise ValueError(f"{value!r} is neither a list nor names with commas between them, such as shop,blog")
+
+
 def _text(value: t.Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
@@ -528,6 +536,7 @@ HOST: tuple[Key, ...] = (
         "raw",
         "Applications of the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
         example="shop,blog",
+        check=_names,
     ),
     Key(
         "pyhost_release",
