@@ -685,20 +685,23 @@ class Transaction:
         end = self.host.clock() + max((request.timeout for request in requests), default=0)
         first = self.systemd.show(workers)
         while requests:
-            renewed = not any(workers[unit] & now for unit, now in self._workers(workers).items())
+            # A request that takes long holds its worker; it is not waited for any longer.
+            last = self.host.clock() > end or not any(
+                workers[unit] & now for unit, now in self._workers(workers).items())
             bad = [unit for unit, state in self.systemd.show(workers).items()
                    if state.broken or state.restarts > first[unit].restarts]
             if bad:
                 raise self._blame(bad, "the start", "its new processes did not stay", since)
             for request in requests:
-                complaint = request.complaint(self.host.ask(request.url, request.host, request.timeout))
-                if complaint:
+                # Whether they stay is to be seen in time, so no single answer is waited for.
+                answer = self.host.ask(request.url, request.host, request.timeout if last else SETTLED)
+                complaint = request.complaint(answer)
+                if complaint and (last or answer[:3].isdigit()):
                     words = self.systemd.words(request.unit, since) if request.unit else ""
                     raise TransactionError(
                         f"{complaint}\n{words}".strip(),
                         application=_application(request.unit) if request.unit else None)
-            # A request that takes long holds its worker; it is not waited for any longer.
-            if renewed or self.host.clock() > end:
+            if last:
                 return
             self.host.sleep(POLL)
 

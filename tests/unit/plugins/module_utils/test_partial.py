@@ -190,6 +190,13 @@ def test_a_bad_answer_of_a_later_process(back_end: t.Any) -> None:
     assert current(back_end, "shop") == "old"
 
 
+def test_no_answer_is_waited_for_while_they_go(back_end: t.Any) -> None:
+    back_end.workers = [{1}, {1}, {1}, {2}]
+    back_end.answers = ["timed out", "Connection refused", GOOD]
+    back_end.apply(shop(back_end, timeout=20))
+    assert [timeout for _url, _name, timeout in back_end.asked] == [1, 1, 20]
+
+
 def test_a_long_request_is_not_waited_for_longer_than_that(back_end: t.Any) -> None:
     back_end.workers = [{1}]
     begin = back_end.time
