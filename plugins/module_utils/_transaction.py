@@ -343,7 +343,7 @@ class Transaction:
         changed = {str(change.path) for change in changes}
         loaded, ran = self._digests(wanted)
         if wish.partial:
-            loaded = {unit: _with(mine.loaded.get(unit, {}), verbs) for unit, verbs in {**mine.loaded, **loaded}.items()}
+            loaded = {unit: _with(mine.loaded.get(unit, {}), loaded.get(unit, {})) for unit in {**mine.loaded, **loaded}}
             ran = _with(mine.ran, ran)
         # A unit that is taken over as it is has loaded what it needs.
         had = dict(mine.loaded)

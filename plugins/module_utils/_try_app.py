@@ -57,7 +57,7 @@ class Server(WSGIServer):
 
     def handle_error(self, _request: t.Any, _address: t.Any) -> None:
         """Tell what went wrong, but not that the visitor had seen enough."""
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
             traceback.print_exc()
 
 
@@ -136,7 +136,7 @@ def main() -> None:
             os._exit(bool(complaints[0]))
 
     # The application runs in the thread that imported it, as in a server without threads.
-    with tempfile.TemporaryDirectory() as folder, Server(os.path.join(folder, "socket"), health) as server:
+    with tempfile.TemporaryDirectory() as folder, Server(f"{folder}/socket", health) as server:
         server.set_app(t.cast(t.Any, app))
         visitor = threading.Thread(target=visit, args=[server.server_address], daemon=True)
         visitor.start()

@@ -625,7 +625,7 @@ def _only(model: Model, names: set[str]) -> Model:
     """Return the part of a host's model that is about these applications; nothing of it is removed or published."""
     return {
         **model,
-        **dict.fromkeys(("retired", "absent", "purge", "sites"), []),
+        **{key: [] for key in ("retired", "absent", "purge", "sites")},
         "apps": [app for app in model["apps"] if app["name"] in names],
         "backends": {
             back_end: [app for app in apps if app["name"] in names] for back_end, apps in model["backends"].items()
