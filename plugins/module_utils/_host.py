@@ -50,33 +50,19 @@ class Host:
 
     def fetch(self, url: str, host: str | None, timeout: float) -> str:
         """Return the body that a web server answers, or the words of the error."""
-        parts = urllib.parse.urlsplit(url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            # The answer is compared with a digest, so a certificate for another name does no harm.
-            trusting = ssl.create_default_context()
-            trusting.check_hostname = False
-            trusting.verify_mode = ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
-        else:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
-                return connection.getresponse().read(1024).decode(errors="replace").strip()
-            except (OSError, http.client.HTTPException) as error:
-                return str(error) or type(error).__name__
+        try:
+            with _answer(url, host, timeout) as answer:
+                return answer.read(1024).decode(errors="replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
 
     def ask(self, url: str, host: str | None, timeout: float) -> str:
         """Return the status line that a web server answers, such as C(200 OK), or the words of the error."""
-        parts = urllib.parse.urlsplit(url)
-        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=timeout)) as connection:
-            try:
-                connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
-                answer = connection.getresponse()
-            except (OSError, http.client.HTTPException) as error:
-                return str(error) or type(error).__name__
-            return f"{answer.status} {answer.reason}"
+        try:
+            with _answer(url, host, timeout) as answer:
+                return f"{answer.status} {answer.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
 
     def children(self, process: int) -> set[int]:
         """Return the processes that one has started; none where there is no such process."""
@@ -100,6 +86,24 @@ class Host:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+@contextlib.contextmanager
+def _answer(url: str, host: str | None, timeout: float) -> t.Iterator[http.client.HTTPResponse]:
+    """Ask a web server of this host; `host` is the name that it is asked by."""
+    parts = urllib.parse.urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        # It is this host, whatever name its certificate has.
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    with contextlib.closing(connection):
+        connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
+        yield connection.getresponse()
 
 
 DOWN = {"inactive", "failed", "deactivating"}

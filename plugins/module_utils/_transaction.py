@@ -343,7 +343,8 @@ class Transaction:
         changed = {str(change.path) for change in changes}
         loaded, ran = self._digests(wanted)
         if wish.partial:
-            loaded = {unit: _with(mine.loaded.get(unit, {}), loaded.get(unit, {})) for unit in {**mine.loaded, **loaded}}
+            units = {**mine.loaded, **loaded}
+            loaded = {unit: _with(mine.loaded.get(unit, {}), loaded.get(unit, {})) for unit in units}
             ran = _with(mine.ran, ran)
         # A unit that is taken over as it is has loaded what it needs.
         had = dict(mine.loaded)

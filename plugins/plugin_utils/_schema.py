@@ -153,6 +153,13 @@ def _env_value(value: t.Any) -> str:
     return str(value)
 
 
+def _batches(value: t.Any) -> t.Any:
+    for batch in value if isinstance(value, list) and value else [value]:
+        if isinstance(batch, bool) or not re.fullmatch(r"[1-9][0-9]*|[1-9][0-9]?%|100%", str(batch)):
+            raise ValueError(f"{value!r} is no number of hosts; write one such as 2 or 25%, or a list of them")
+    return value
+
+
 def _names(value: t.Any) -> list[str]:
     if isinstance(value, str):
         return value.replace(",", " ").split()
@@ -551,6 +558,7 @@ HOST: tuple[Key, ...] = (
         "How many hosts at a time the playbook deploy puts a release in service on, as Ansible's serial; given with -e."
         " Left out: first one, then all others.",
         example=2,
+        check=_batches,
     ),
     Key(
         "pyhost_max_fail_percentage",
