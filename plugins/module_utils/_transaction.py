@@ -687,8 +687,8 @@ class Transaction:
         first = self.systemd.show(workers)
         while requests:
             # A request that takes long holds its worker; it is not waited for any longer.
-            last = self.host.clock() > end or not any(
-                workers[unit] & now for unit, now in self._workers(workers).items())
+            left = [unit for unit, now in self._workers(workers).items() if workers[unit] & now]
+            last = self.host.clock() > end or not left
             bad = [unit for unit, state in self.systemd.show(workers).items()
                    if state.broken or state.restarts > first[unit].restarts]
             if bad:
@@ -703,6 +703,8 @@ class Transaction:
                         f"{complaint}\n{words}".strip(),
                         application=_application(request.unit) if request.unit else None)
             if last:
+                # Or nobody asked it to go: an earlier reload was still under way. Where one is now, this does nothing.
+                self._do(since)("reload", left)
                 return
             self.host.sleep(POLL)
 
@@ -747,16 +749,14 @@ class Transaction:
             since = self.host.now()
             # Those of another part may be down because of what this one tried.
             enabled = {unit for unit in theirs if journal.brought[unit]["enabled"]}
-            again = (
+            # A reload may still be under way, and a second one be ignored. Behind a socket nobody notices a restart.
+            again = {unit: "restart" if f"{unit.removesuffix('.service')}.socket" in mine.units else verb
+                     for unit, verb in journal.touched.items()}
+            self._settle(
                 {*mine.units, *enabled},
-                {unit: verb for unit, verb in journal.touched.items() if unit not in journal.brought or unit in theirs},
+                {unit: verb for unit, verb in again.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths, since)
-            try:
-                self._settle(*again)
-            except TransactionError:
-                # What was about to die of the change takes no reload, but a restart once it is seen to be dead.
-                self._settle(*again)
             self._do(since)("start", theirs - enabled)
             self._prove({*mine.units, *theirs}, since, quiet=True)
         except (TransactionError, OSError) as worse:
