@@ -11,7 +11,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._resolve import Fleet, Host, Invalid, resolve
+from ..plugin_utils._resolve import RUNS, Fleet, Host, Invalid, resolve
 from ..plugin_utils._validate import Problem
 
 
@@ -50,9 +50,14 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the model of every host below ``hosts``, or fail with every problem at once."""
         result = super().run(tmp, task_vars)
-        _result, arguments = self.validate_argument_spec({"preset": {"type": "dict", "default": {}}})
+        _result, arguments = self.validate_argument_spec(
+            {
+                "preset": {"type": "dict", "default": {}},
+                "run": {"type": "str", "choices": list(RUNS), "default": "site"},
+            }
+        )
         try:
-            models = resolve(self._fleet(task_vars or {}, _plain(arguments["preset"])))
+            models = resolve(self._fleet(task_vars or {}, _plain(arguments["preset"]), arguments["run"]))
         except Invalid as error:
             raise AnsibleActionFail(
                 f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"
@@ -61,7 +66,7 @@ class ActionModule(ActionBase):
         # The model holds the applications' secrets: it is registered whole, but never printed.
         return {**result, "changed": False, "hosts": models, "_ansible_no_log": True}
 
-    def _fleet(self, task_vars: dict[str, t.Any], preset: dict[str, t.Any]) -> Fleet:
+    def _fleet(self, task_vars: dict[str, t.Any], preset: dict[str, t.Any], run: str) -> Fleet:
         groups: dict[str, list[str]] = task_vars["groups"]
         hostvars = task_vars["hostvars"]
         inventory = InventoryManager(loader=self._loader, parse=False)
@@ -81,6 +86,7 @@ class ActionModule(ActionBase):
             backends=groups.get("pyhost_backends"),
             match=match,
             preset=preset,
+            run=run,
         )
 
     def _host(self, name: str, variables: t.Mapping[str, t.Any]) -> Host:

@@ -26,9 +26,11 @@ from ._release import (
     App,
     Interpreter,
     Layout,
+    before,
     complete,
     is_name,
     marker,
+    note_change,
     obsolete,
     release_id,
     shown_revision,
@@ -49,6 +51,9 @@ print(json.dumps(["%d.%d" % sys.version_info[:2], has]))
 """
 
 _TRY = inspect.getsource(_try_app)
+
+# Seconds that the sandbox may take besides; the application's own time is counted in it.
+_TO_START = 30
 
 # Nothing waits for somebody to type.
 _GIT = {
@@ -398,7 +403,7 @@ class Builder:
         await self._do(plan, "requirements", _requirements(plan.app.requirements, install))
 
     async def _try(self, plan: Plan) -> None:
-        """Imports the application and asks it once, as the user and in the sandbox that it will run in."""
+        """Starts the application on a socket and asks it, as the user and in the sandbox that it will run in."""
         folder = self._folder(plan)
         app = plan.app
         env = {**self._base_env(plan), **app.env, **self._own_env(plan), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -406,9 +411,12 @@ class Builder:
         command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
-            (str(self.layout.data(app.name)),), check_sandbox(app.network), int(health["timeout"]),
+            (str(self.layout.data(app.name)),), check_sandbox(app.network), int(health["timeout"]) + _TO_START,
         )  # fmt: skip
         outcome = await self.runner.run(step)
+        if "\nTimeout (" in f"\n{outcome.err}":
+            said = f"{outcome.said}\nhealth.timeout: {health['timeout']} seconds were not enough for import and answer"
+            outcome = Outcome(outcome.status, said, "")
         if outcome.status and not app.network and any(words in outcome.said for words in _NO_NETWORK):
             said = f"{outcome.said}\nit may open network connections only with network: true"
             outcome = Outcome(outcome.status, said, "")
@@ -449,6 +457,8 @@ class Builder:
                 continue
             changed.append(plan.app.name)
             if not self.is_check:
+                current = target(self.layout.app(plan.app.name) / "current")
+                note_change(self.layout.releases(plan.app.name), current, plan.release)
                 _tree.link(link, f"releases/{plan.release}")
         return changed
 
@@ -458,7 +468,7 @@ class Builder:
         for plan in self.plans:
             folder = self.layout.releases(plan.app.name)
             used = [target(self.layout.app(plan.app.name) / name) for name in ("next", "current")]
-            for name in obsolete(folder, plan.app.keep, used):
+            for name in obsolete(folder, plan.app.keep, [*used, before(folder, used[1])]):
                 gone.append(str(folder / name))
                 if not self.is_check:
                     # Without its marker first: a killed removal must not leave what looks complete.

@@ -17,6 +17,7 @@ import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class TransactionError(Exception):
@@ -49,22 +50,30 @@ class Host:
 
     def fetch(self, url: str, host: str | None, timeout: float) -> str:
         """Return the body that a web server answers, or the words of the error."""
-        parts = urllib.parse.urlsplit(url)
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            # The answer is compared with a digest, so a certificate for another name does no harm.
-            trusting = ssl.create_default_context()
-            trusting.check_hostname = False
-            trusting.verify_mode = ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
-        else:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
-                return connection.getresponse().read(1024).decode(errors="replace").strip()
-            except (OSError, http.client.HTTPException) as error:
-                return str(error) or type(error).__name__
+        try:
+            with _answer(url, host, timeout) as answer:
+                return answer.read(1024).decode(errors="replace").strip()
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
+
+    def ask(self, url: str, host: str | None, timeout: float) -> str:
+        """Return the status line that a web server answers, such as C(200 OK), or the words of the error."""
+        try:
+            with _answer(url, host, timeout) as answer:
+                return f"{answer.status} {answer.reason}"
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
+
+    def children(self, process: int) -> set[int]:
+        """Return the processes that one has started; none where there is no such process."""
+        found = set()
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            # It may be gone by now.
+            with contextlib.suppress(OSError):
+                # The name of a program may have spaces and parentheses.
+                if path.read_text(errors="replace").rpartition(")")[2].split()[1] == str(process):
+                    found.add(int(path.parent.name))
+        return found
 
     def clock(self) -> float:
         """Seconds that only ever grow."""
@@ -79,10 +88,28 @@ class Host:
         time.sleep(seconds)
 
 
+@contextlib.contextmanager
+def _answer(url: str, host: str | None, timeout: float) -> t.Iterator[http.client.HTTPResponse]:
+    """Ask a web server of this host; `host` is the name that it is asked by."""
+    parts = urllib.parse.urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        # It is this host, whatever name its certificate has.
+        trusting = ssl.create_default_context()
+        trusting.check_hostname = False
+        trusting.verify_mode = ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
+    else:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    with contextlib.closing(connection):
+        connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
+        yield connection.getresponse()
+
+
 DOWN = {"inactive", "failed", "deactivating"}
 # `linked` and `static` units have nothing to enable.
 NOT_ENABLED = {"disabled", "masked", "masked-runtime", "enabled-runtime"}
-PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload"
+PROPERTIES = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,NeedDaemonReload,CanReload,MainPID"
 
 
 @dataclass(frozen=True)
@@ -96,6 +123,7 @@ class Unit:
     restarts: int = 0
     stale: bool = False
     reloads: bool = False
+    main: int = 0
 
     @property
     def up(self) -> bool:
@@ -137,7 +165,7 @@ class Systemd:
 
     def _unit(self, block: str) -> Unit:
         value = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        restarts = value.get("NRestarts", "")
+        restarts, main = value.get("NRestarts", ""), value.get("MainPID", "")
         return Unit(
             load=value.get("LoadState", ""),
             active=value.get("ActiveState", ""),
@@ -146,6 +174,7 @@ class Systemd:
             restarts=int(restarts) if restarts.isdigit() else 0,
             stale=value.get("NeedDaemonReload") == "yes",
             reloads=value.get("CanReload") == "yes",
+            main=int(main) if main.isdigit() else 0,
         )
 
     def do(self, verb: str, units: t.Iterable[str]) -> str:

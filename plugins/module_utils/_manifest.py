@@ -60,10 +60,10 @@ class Manifest(Record):
     folders: list[str] = field(default_factory=list)
     """Folders that were made for the files."""
     units: list[str] = field(default_factory=list)
-    loaded: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Unit -> verb -> digest of the files that the unit had when it last did that."""
-    ran: dict[str, str] = field(default_factory=dict)
-    """Command -> digest of its files when it last ran."""
+    loaded: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    """Unit -> verb -> path -> digest of the file that the unit had when it last did that."""
+    ran: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Command -> path -> digest of the file when it last ran."""
 
     def forget(self, journal: Journal) -> None:
         """Take all that a transaction may have touched for not loaded."""
@@ -72,7 +72,7 @@ class Manifest(Record):
         for words in map(shlex.join, journal.commands):
             # That the command belongs to our files stays known.
             if words in self.ran:
-                self.ran[words] = ""
+                self.ran[words] = {}
 
     def same(self, other: Manifest) -> bool:
         """Whether both mean the same; folders that went meanwhile do not matter."""

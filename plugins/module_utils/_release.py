@@ -156,9 +156,27 @@ def marker(folder: Path) -> dict[str, t.Any] | None:
 def complete(folder: Path, notes: Mapping[str, t.Any]) -> None:
     """Declares a release complete, once all that it consists of is on the disk."""
     os.sync()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-    text = json.dumps({**notes, "release": folder.name, "created": created}, indent=1, sort_keys=True)
-    _tree.write(folder / MARKER, text + "\n", 0o600)
+    _note(folder, {**notes, "release": folder.name, "created": _now()})
+
+
+def _note(folder: Path, notes: Mapping[str, t.Any]) -> None:
+    _tree.write(folder / MARKER, json.dumps(notes, indent=1, sort_keys=True) + "\n", 0o600)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def note_change(folder: Path, current: str, upcoming: str) -> None:
+    """Notes that the release `current`, which is in service, is about to be replaced by `upcoming`.
+
+    Only what was in service is a way back: `upcoming` has yet to prove itself, even if it had been there before.
+    """
+    for name, served in ((current, _now()), (upcoming, None)):
+        noted = marker(folder / name) if name else None
+        if noted and (served or "served" in noted):
+            others = {key: value for key, value in noted.items() if key != "served"}
+            _note(folder / name, {**others, "served": served} if served else others)
 
 
 def target(link: Path) -> str:
@@ -169,13 +187,31 @@ def target(link: Path) -> str:
         return ""
 
 
-def obsolete(folder: Path, keep: int, used: Iterable[str]) -> list[str]:
-    """Releases in `folder` that go: what was never completed, and all but the newest `keep`; never those in use."""
+def complete_releases(folder: Path) -> dict[str, dict[str, t.Any]]:
+    """Complete releases in `folder` with what was noted of them, those first that were built or in service last."""
     try:
         names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
+        return {}
+    noted = {name: found for name in names if (found := marker(folder / name))}
+    last = {name: (max(found.get("served", ""), found["created"]), name) for name, found in noted.items()}
+    return {name: noted[name] for name in sorted(noted, key=last.__getitem__, reverse=True)}
+
+
+def before(folder: Path, release: str) -> str:
+    """The release that was in service before `release`; empty where there is none.
+
+    Of a release to which somebody went back it is the one before that, never the one that was given up.
+    """
+    served = {name: noted["served"] for name, noted in complete_releases(folder).items() if noted.get("served")}
+    until = served.pop(release, None)
+    return max((name for name in served if until is None or served[name] < until), key=served.__getitem__, default="")
+
+
+def obsolete(folder: Path, keep: int, used: Iterable[str]) -> list[str]:
+    """Releases in `folder` that go: what was never completed, and all but the newest `keep`; never those in use."""
+    stay = {*list(complete_releases(folder))[:keep], *used}
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.name not in stay)
+    except FileNotFoundError:
         return []
-    created = {name: (marker(folder / name) or {}).get("created", "") for name in names}
-    newest = sorted((name for name in names if created[name]), key=lambda name: (created[name], name), reverse=True)
-    stay = {*newest[:keep], *used}
-    return sorted(name for name in names if name not in stay)

@@ -103,6 +103,28 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a web server must answer, seen from the host, once a file that changed is in service."""
+
+    file: str
+    url: str
+    host: str | None = None
+    status: tuple[int, ...] = ()
+    """Good answers; none given: all below 500."""
+    timeout: float = 30
+    unit: str | None = None
+    """Whose words tell what went wrong."""
+
+    def complaint(self, answer: str) -> str:
+        """Return what is wrong with a status line; empty where it is a good one."""
+        code = int(answer[:3]) if answer[:3].isdigit() else 0
+        if code in self.status or (not self.status and 100 <= code < 500):
+            return ""
+        right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
+        return f"{self.url} (Host: {self.host}) answers '{answer}'; it must be {right}"
+
+
+@dataclass(frozen=True)
 class Wish:
     """What a part wants of its host."""
 
@@ -116,6 +138,9 @@ class Wish:
     retire: frozenset[str] = frozenset()
     test: Test | None = None
     probe: Probe | None = None
+    partial: bool = False
+    """All that the part has beside this stays as it is."""
+    requests: tuple[Request, ...] = ()
 
 
 @dataclass
@@ -243,6 +268,7 @@ class Transaction:
         mine = manifests.pop(wish.part, Manifest())
         if killed and killed.transaction != mine.transaction:
             mine.forget(killed)
+        self._refuse_what_is_not_here(mine)
         self._refuse_what_others_hold(mine, manifests)
 
         taken: dict[str, list[str]] = {}
@@ -289,11 +315,12 @@ class Transaction:
                 "unit": entry.unit, "verb": entry.verb, "secret": entry.secret, "original": original,
                 "absent": after is None,
             }
-        kept_units = [unit for unit in mine.units if unit in wish.keep_units and unit not in wish.units]
+        kept_units = [unit for unit in mine.units
+                      if (wish.partial or unit in wish.keep_units) and unit not in wish.units]
         for path_text, known in mine.files.items():
             if path_text in files:
                 continue
-            if path_text in wish.keep or known["unit"] in kept_units:
+            if wish.partial or path_text in wish.keep or known["unit"] in kept_units:
                 files[path_text] = known
             elif not any(path_text in theirs.files for theirs in manifests.values()):
                 before = look(Path(path_text))
@@ -315,6 +342,10 @@ class Transaction:
 
         changed = {str(change.path) for change in changes}
         loaded, ran = self._digests(wanted)
+        if wish.partial:
+            units = {**mine.loaded, **loaded}
+            loaded = {unit: _with(mine.loaded.get(unit, {}), loaded.get(unit, {})) for unit in units}
+            ran = _with(mine.ran, ran)
         # A unit that is taken over as it is has loaded what it needs.
         had = dict(mine.loaded)
         for part, names in taken.items():
@@ -333,7 +364,7 @@ class Transaction:
         touched = {unit: verb for unit, verb in self._touched(mine, had, loaded, files, changed).items()
                    if unit in wish.units or unit not in moving}
         dropped = [unit for unit in mine.units
-                   if unit not in wish.units and unit not in wish.keep_units and unit not in held]
+                   if unit not in wish.units and unit not in kept_units and unit not in held]
         states = self.systemd.show({*wish.units, *touched, *dropped, *replaced})
         start = [unit for unit in wish.units if not states[unit].up or not states[unit].enabled]
         brought = {
@@ -367,6 +398,15 @@ class Transaction:
             taken=taken,
         )
         return Plan(changes, leaving, manifest, journal, originals, start, manifest.same(mine))
+
+    def _refuse_what_is_not_here(self, mine: Manifest) -> None:
+        """Part of what a part has can only be changed where the part has it."""
+        names = [(entry.where, entry.path) for entry in self.wish.entries if entry.path not in mine.files]
+        names += [("units", unit) for unit in self.wish.units if unit not in mine.units]
+        if self.wish.partial and names:
+            raise TransactionError("\n".join(
+                f"{where}: {self.wish.part} does not have {name} on this host yet; put all of it in service first, "
+                "without `partial`" for where, name in names))
 
     def _refuse_what_others_hold(self, mine: Manifest, others: dict[str, Manifest]) -> None:
         if self.wish.take:
@@ -427,30 +467,27 @@ class Transaction:
             return f"as {leader} will"
         return str(target if leader.parent == Path(entry.path).parent else leader.parent / target)
 
-    def _digests(self, wanted: dict[str, Node | None]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-        """Return the digest of the files of each unit and verb, and of each command."""
-        members: dict[tuple[str, str], list[str]] = {}
+    def _digests(
+        self, wanted: dict[str, Node | None]
+    ) -> tuple[dict[str, dict[str, dict[str, str]]], dict[str, dict[str, str]]]:
+        """Return the digests of the files of each unit and verb, and of each command."""
+        loaded: dict[str, dict[str, dict[str, str]]] = {}
+        ran: dict[str, dict[str, str]] = {}
         for entry in self.wish.entries:
             # Names, not numbers of users: in check mode the numbers may not be known yet.
             node = wanted[entry.path]
             data = hashlib.sha256(node.data).hexdigest() if node else None
-            text = json.dumps([entry.path, data, node and node.mode, entry.owner, entry.group])
+            text = json.dumps([data, node and node.mode, entry.owner, entry.group])
+            digest = hashlib.sha256(text.encode()).hexdigest()
             if entry.unit and entry.verb:
-                members.setdefault((entry.unit, entry.verb), []).append(text)
+                loaded.setdefault(entry.unit, {}).setdefault(entry.verb, {})[entry.path] = digest
             if entry.command:
-                members.setdefault((shlex.join(entry.command), ""), []).append(text)
-        loaded: dict[str, dict[str, str]] = {}
-        ran: dict[str, str] = {}
-        for (name, verb), texts in members.items():
-            digest = hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
-            if verb:
-                loaded.setdefault(name, {})[verb] = digest
-            else:
-                ran[name] = digest
+                ran.setdefault(shlex.join(entry.command), {})[entry.path] = digest
         return loaded, ran
 
-    def _touched(self, mine: Manifest, had: dict[str, dict[str, str]], loaded: dict[str, dict[str, str]],
-                 files: dict[str, dict[str, t.Any]], changed: set[str]) -> dict[str, str]:
+    def _touched(self, mine: Manifest, had: dict[str, dict[str, dict[str, str]]],
+                 loaded: dict[str, dict[str, dict[str, str]]], files: dict[str, dict[str, t.Any]],
+                 changed: set[str]) -> dict[str, str]:
         """Return each unit that has not got what is wanted, and what it needs for that."""
         needs = {
             (unit, verb)
@@ -493,12 +530,14 @@ class Transaction:
             in_service = True
             since = self.host.now()
             logged = self.wish.probe.logged() if self.wish.probe else 0
+            workers = self._workers(journal.touched) if self.wish.requests else {}
             before = self._settle(self.wish.units, journal.touched, journal.commands,
                                   [change.path for change in plan.changes], since,
                                   set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
             self._probe(logged, since)
+            self._ask({str(change.path) for change in plan.changes}, workers, since)
             self._stop(journal.retired)
             self._swap(plan.leaving)
             if any(str(change.path).startswith(UNIT_FOLDERS) for change in plan.leaving):
@@ -636,6 +675,39 @@ class Transaction:
                     f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}{probe.said(logged)}")
             self.host.sleep(POLL)
 
+    def _workers(self, units: t.Iterable[str]) -> dict[str, set[int]]:
+        """Return the processes that the main process of each unit has started; a reload leaves itself alone."""
+        states = self.systemd.show(unit for unit in units if unit.endswith(".service"))
+        return {unit: self.host.children(state.main) for unit, state in states.items() if state.main}
+
+    def _ask(self, changed: t.Collection[str], workers: dict[str, set[int]], since: float) -> None:
+        """Ask what belongs to the files that changed, again and again until `workers` have given way to others."""
+        requests = [request for request in self.wish.requests if request.file in changed]
+        end = self.host.clock() + max((request.timeout for request in requests), default=0)
+        first = self.systemd.show(workers)
+        while requests:
+            # A request that takes long holds its worker; it is not waited for any longer.
+            left = [unit for unit, now in self._workers(workers).items() if workers[unit] & now]
+            last = self.host.clock() > end or not left
+            bad = [unit for unit, state in self.systemd.show(workers).items()
+                   if state.broken or state.restarts > first[unit].restarts]
+            if bad:
+                raise self._blame(bad, "the start", "its new processes did not stay", since)
+            for request in requests:
+                # Whether they stay is to be seen in time, so no single answer is waited for.
+                answer = self.host.ask(request.url, request.host, request.timeout if last else SETTLED)
+                complaint = request.complaint(answer)
+                if complaint and (last or answer[:3].isdigit()):
+                    words = self.systemd.words(request.unit, since) if request.unit else ""
+                    raise TransactionError(
+                        f"{complaint}\n{words}".strip(),
+                        application=_application(request.unit) if request.unit else None)
+            if last:
+                # Or nobody asked it to go: an earlier reload was still under way. Where one is now, this does nothing.
+                self._do(since)("reload", left)
+                return
+            self.host.sleep(POLL)
+
     def _stop(self, units: t.Iterable[str]) -> None:
         """Stop and disable units, and what their sockets started."""
         names = set(units)
@@ -677,9 +749,12 @@ class Transaction:
             since = self.host.now()
             # Those of another part may be down because of what this one tried.
             enabled = {unit for unit in theirs if journal.brought[unit]["enabled"]}
+            # A reload may still be under way, and a second one be ignored. Behind a socket nobody notices a restart.
+            again = {unit: "restart" if f"{unit.removesuffix('.service')}.socket" in mine.units else verb
+                     for unit, verb in journal.touched.items()}
             self._settle(
                 {*mine.units, *enabled},
-                {unit: verb for unit, verb in journal.touched.items() if unit not in journal.brought or unit in theirs},
+                {unit: verb for unit, verb in again.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths, since)
             self._do(since)("start", theirs - enabled)
@@ -764,6 +839,11 @@ class Transaction:
         self.store.journal_path(part).unlink(missing_ok=True)
         sync([self.store.folder])
         self.store.prune(part)
+
+
+def _with(below: dict[str, dict[str, str]], above: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return digests of files laid over others."""
+    return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
 
 
 def _application(unit: str) -> str | None:

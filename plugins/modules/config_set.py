@@ -153,6 +153,48 @@ options:
     type: list
     elements: str
     default: []
+  partial:
+    description:
+      - Only the files and units that are named are looked at, and all else that this part has stays as it is, such as
+        the other applications of a back end when one gets a new release.
+      - What this part does not have on the host yet is an error then.
+    type: bool
+    default: false
+  requests:
+    description:
+      - What a web server must answer once all this is in service; else everything is taken back. A request is made only
+        if its file changed, and again and again until the processes that had the old file have gone, for at most
+        O(requests[].timeout).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      file:
+        description: Path of one of O(files).
+        type: path
+        required: true
+      url:
+        description: Address of the web server, as seen from the host. Requests without one are not made.
+        type: str
+        default: ""
+      path:
+        description: Path below that address.
+        type: str
+        default: /
+      host:
+        description: Value of the C(Host) header.
+        type: str
+      status:
+        description: Good answers. When left out, all below 500.
+        type: list
+        elements: int
+      timeout:
+        description: Seconds to wait for each answer, and for the old processes to go.
+        type: int
+        default: 30
+      unit:
+        description: Unit whose last words a failure quotes.
+        type: str
   test:
     description: How the server tests its configuration before it is in service.
     type: dict
@@ -252,6 +294,15 @@ EXAMPLES = r"""
         verb: reload
     units:
       - {name: "pyhost-{name}.service", each: "{{ apps }}"}
+
+- name: Put a new release of one of them in service, if it answers
+  pyhost.web.config_set:
+    name: backend_uwsgi
+    partial: true
+    files:
+      - {path: /srv/pyhost/shop/current, follow: /srv/pyhost/shop/next, unit: pyhost-shop.service, verb: reload}
+    requests:
+      - {file: /srv/pyhost/shop/current, url: "http://127.0.0.1", path: /health, host: shop.example.org}
 """
 
 RETURN = r"""
@@ -314,7 +365,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
 from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Probe, Transaction, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Probe, Request, Transaction, Wish
 
 STATE = Path("/var/lib/pyhost/.manifest")
 
@@ -350,6 +401,19 @@ ARGUMENTS: dict[str, t.Any] = {
     "take": {"type": "bool", "default": False},
     "replaces": {"type": "list", "elements": "str", "default": []},
     "retire": {"type": "list", "elements": "str", "default": []},
+    "partial": {"type": "bool", "default": False},
+    "requests": {
+        "type": "list", "elements": "dict", "default": [],
+        "options": {
+            "file": {"type": "path", "required": True},
+            "url": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": "/"},
+            "host": {"type": "str"},
+            "status": {"type": "list", "elements": "int"},
+            "timeout": {"type": "int", "default": 30},
+            "unit": {"type": "str"},
+        },
+    },
     "test": {
         "type": "dict",
         "options": {
@@ -390,6 +454,12 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         take=params["take"],
         replaces=frozenset(params["replaces"]),
         retire=frozenset(params["retire"]),
+        partial=params["partial"],
+        requests=tuple(
+            Request(url=f"{request.pop('url').rstrip('/')}{request.pop('path')}",
+                    status=tuple(request.pop("status") or ()), **request)
+            for request in map(dict, params["requests"]) if request["url"]
+        ),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(

@@ -129,7 +129,9 @@ options:
         type: dict
         default: {}
       keep:
-        description: How many complete releases are kept; those in service and next in line always are.
+        description:
+          - How many complete releases are kept; those in service and next in line always are, and so is the one that
+            was in service before.
         type: int
         default: 5
       first:
@@ -159,6 +161,13 @@ options:
     type: list
     elements: str
     default: []
+  back:
+    description:
+      - Applications that go back to a release that is there, each with its ID, or with nothing for the one that was in
+        service before. Nothing is built and nothing is tried; C(next) is pointed to it.
+      - A later task with the application in O(apps) points C(next) to the release that it describes.
+    type: dict
+    default: {}
   root:
     description: Folder of all applications' releases.
     type: path
@@ -231,6 +240,10 @@ EXAMPLES = r"""
         requirements: [httpbin]
         wsgi: httpbin:app
 
+- name: Point to the releases that were in service before
+  pyhost.web.releases:
+    back: {shop: "", blog: 0a1b2c3d4e5f6789}
+
 - name: Remove an application and its data
   pyhost.web.releases:
     absent: [shop]
@@ -281,6 +294,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._release import App, La
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
 from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
+from ansible_collections.pyhost.web.plugins.module_utils._way_back import WayBack
 
 LOCK = Path("/run/pyhost-releases.lock")
 
@@ -322,6 +336,7 @@ SPEC = {
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "list", "elements": "str", "default": []},
+    "back": {"type": "dict", "default": {}},
     "root": {"type": "path", "default": "/srv/pyhost"},
     "state": {"type": "path", "default": "/var/lib/pyhost"},
     "cache": {"type": "path", "default": "/var/cache/pyhost"},
@@ -384,7 +399,9 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         is_check=module.check_mode,
     )
     removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
-    await builder.plan([*params["problems"], *removal.problems({app.name for app in apps})])
+    back = WayBack(layout, {name: str(release or "") for name, release in params["back"].items()})
+    names = {app.name for app in apps}
+    await builder.plan([*params["problems"], *removal.problems(names), *back.problems(names)])
     missing = {plan.app.name for plan in builder.missing()}
     if not module.check_mode:
         if builder.needed() and not builder.problems:
@@ -393,8 +410,8 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     builder.refuse()
     if not module.check_mode:
         await builder.build()
-    before = builder.in_line()
-    switched = builder.switch()
+    before = builder.in_line() + back.in_line()
+    switched = builder.switch() + back.switch(module.check_mode)
     removed = builder.prune() + removal.remove(module.check_mode)
     for text in builder.warnings:
         module.warn(text)
@@ -407,9 +424,10 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
                 "revision": builder.mask(plan.shown()),
             }
             for plan in builder.plans
-        },
+        }
+        | back.results(),
         "removed": removed,
-        "diff": {"before": before, "after": builder.in_line(wanted=True)},
+        "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
     }
 
 

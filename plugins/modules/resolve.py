@@ -24,6 +24,14 @@ options:
         own, such as C(pyhost_frontend).
     type: dict
     default: {}
+  run:
+    description:
+      - The playbook. With V(deploy) and V(rollback) the models are about the applications that C(pyhost_only) names,
+        which V(rollback) needs.
+      - Variables that are given with C(-e) to other playbooks than this are an error.
+    type: str
+    choices: [site, deploy, rollback]
+    default: site
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(site)) and register the result.
   - The result holds the applications' secrets. It is registered whole, but not printed.
@@ -96,7 +104,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 def main() -> None:
     """Refuse to run: the work is the action plugin's."""
-    spec = {"preset": {"type": "dict", "default": {}}}
+    spec = {
+        "preset": {"type": "dict", "default": {}},
+        "run": {"type": "str", "choices": ["site", "deploy", "rollback"], "default": "site"},
+    }
     AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
         msg="pyhost.web.resolve runs on the controller; call it as a task, not as a module"
     )

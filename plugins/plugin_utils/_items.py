@@ -114,6 +114,12 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
             "sandbox": service(item["network"], loopback=item["protocol"] == "http"),
             "script": script,
+            "request": {
+                "file": str(base),
+                **{key: item["health"][key] for key in ("host", "status", "timeout")},
+                "path": item["health"]["mount"].rstrip("/") + item["health"]["path"],
+                "unit": f"pyhost-{item['name']}.service",
+            },
             "daemon": _daemon(item["name"], script, _daemon_options({**item, "venv": venv}, item["limits"])),
             "body": parse_size(item["limits"]["body"]),
             "state": state,

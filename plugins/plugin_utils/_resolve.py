@@ -25,6 +25,14 @@ App = dict[str, t.Any]
 Model = dict[str, t.Any]
 
 _APPS = re.compile(r"pyhost_apps(__\w+)?")
+
+# Playbooks, and the variables that are given to them with -e. Elsewhere they would be ignored without a word.
+RUNS: dict[str, tuple[str, ...]] = {
+    "site": (),
+    "deploy": ("pyhost_only", "pyhost_serial", "pyhost_max_fail_percentage"),
+    "rollback": ("pyhost_only", "pyhost_release"),
+}
+
 _OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
 
 
@@ -43,6 +51,7 @@ class Fleet:
     """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher.
 
     ``preset`` lies under every host's ``pyhost_app_defaults``; what begins with ``pyhost_``, under its variables.
+    ``run`` is the playbook, which tells what the variables that are given with -e mean.
     """
 
     hosts: dict[str, Host]
@@ -50,6 +59,7 @@ class Fleet:
     backends: list[str] | None
     match: Callable[[str], list[str]]
     preset: Mapping[str, t.Any] = field(default_factory=dict)
+    run: str = "site"
 
 
 class Invalid(ValueError):
@@ -135,8 +145,9 @@ class _Resolver:
         tcp = self._tcp(published)
         models = {host: self._model(host, runs_on, published.get(host, []), tcp) for host in self.fleet.hosts}
         self._check_ports(runs_on, tcp)
+        chosen = self._chosen([name for name, on in runs_on.items() if on])
         self._raise()
-        return models
+        return models if chosen is None else {host: _only(model, chosen) for host, model in models.items()}
 
     # ---- reading and checking the descriptions
 
@@ -444,6 +455,33 @@ class _Resolver:
                 if other != view.path:
                     self.validator.problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
 
+    # ---- what this run is about
+
+    def _chosen(self, names: list[str]) -> set[str] | None:
+        """Return the applications that the run is about; None where it is about all of them."""
+        run = self.fleet.run
+        for variable in sorted({name for takes in RUNS.values() for name in takes} - set(RUNS[run])):
+            if any(settings[variable] is not None for settings in self.settings.values()):
+                takers = ", ".join(other for other, takes in RUNS.items() if variable in takes)
+                self.validator.problem(variable, f"means nothing to the playbook {run}; leave it out, or run {takers}")
+        if run == "site" or not self.settings:
+            return None
+        first, *others = (settings["pyhost_only"] for settings in self.settings.values())
+        example = f"give it with -e, such as -e pyhost_only={min(names, default='shop')}"
+        if any(other != first for other in others):
+            self.validator.problem("pyhost_only", f"differs between hosts; {example}")
+        elif first is None and run != "rollback":
+            return None
+        elif not first:
+            self.validator.problem("pyhost_only", f"names no application; {example}")
+        chosen = first or []
+        for name in chosen:
+            if name not in names:
+                self.validator.problem("pyhost_only", f"'{name}' is no application; {suggest(str(name), names)}")
+        if len(chosen) != 1 and any(settings["pyhost_release"] for settings in self.settings.values()):
+            self.validator.problem("pyhost_release", "is the release of one application; name that one in pyhost_only")
+        return set(chosen)
+
     # ---- the model
 
     def _model(
@@ -492,8 +530,8 @@ class _Resolver:
         published = {*app["static"].values(), *app["private"].values()}
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env", "network")},
-            "health": {**app["health"], "mount": app["path"], "host": _asked_host(app["domains"])},
+            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env", "network", "keep")},
+            "health": _health(app),
             "source": _given(app["source"]),
             "first": first,
             "requirements": app["requirements"],
@@ -515,6 +553,7 @@ class _Resolver:
             "name": app["name"],
             **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "network", "limits")},
             "protocol": self._protocol(app["name"], host),
+            "health": _health(app),
             "release": f"{ROOT}/{app['name']}",
             "listen": [f"{RUN}/{app['name']}.sock"] * local + ([self._endpoint(app, host)] if remote else []),
             "allow": remote,
@@ -580,6 +619,24 @@ def _retired(name: str, protocol: str) -> list[str]:
     if protocol == INSIDE_THE_FRONT_END:
         return [f"pyhost-{name}.socket", f"pyhost-{name}.service"]
     return [] if protocol == "http" else [wsgi_script(name)]
+
+
+def _only(model: Model, names: set[str]) -> Model:
+    """Return the part of a host's model that is about these applications; nothing of it is removed or published."""
+    return {
+        **model,
+        **{key: [] for key in ("retired", "absent", "purge", "sites")},
+        "apps": [app for app in model["apps"] if app["name"] in names],
+        "backends": {
+            back_end: [app for app in apps if app["name"] in names] for back_end, apps in model["backends"].items()
+        },
+        "urls": [url for url in model["urls"] if url["app"] in names],
+    }
+
+
+def _health(app: App) -> dict[str, t.Any]:
+    """Return the request that tells whether a release is a good one."""
+    return {**app["health"], "mount": app["path"], "host": _asked_host(app["domains"])}
 
 
 def _asked_host(domains: list[str]) -> str:

@@ -153,6 +153,21 @@ def _env_value(value: t.Any) -> str:
     return str(value)
 
 
+def _batches(value: t.Any) -> t.Any:
+    for batch in value if isinstance(value, list) and value else [value]:
+        if isinstance(batch, bool) or not re.fullmatch(r"[1-9][0-9]*|[1-9][0-9]?%|100%", str(batch)):
+            raise ValueError(f"{value!r} is no number of hosts; write one such as 2 or 25%, or a list of them")
+    return value
+
+
+def _names(value: t.Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if isinstance(value, list):
+        return [str(name) for name in value]
+    raise ValueError(f"{value!r} is neither a list nor names with commas between them, such as shop,blog")
+
+
 def _text(value: t.Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
@@ -426,6 +441,14 @@ APP: tuple[Key, ...] = (
         example={"path": "/health"},
     ),
     Key(
+        "keep",
+        "int",
+        "Releases kept for a way back; those in service, next in line and the one before always are.",
+        default=5,
+        example=5,
+        check=_at_least(1, 1000),
+    ),
+    Key(
         "limits",
         "dict",
         "What the application may use.",
@@ -516,6 +539,36 @@ HOST: tuple[Key, ...] = (
         check=_line,
     ),
     Key(
+        "pyhost_only",
+        "raw",
+        "Applications of the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
+        example="shop,blog",
+        check=_names,
+    ),
+    Key(
+        "pyhost_release",
+        "str",
+        "ID of the release to which the playbook rollback goes back, given with -e.",
+        example="0a1b2c3d4e5f6789",
+        check=_pattern(r"[0-9a-f]+", "the ID of a release, hexadecimal digits"),
+    ),
+    Key(
+        "pyhost_serial",
+        "raw",
+        "How many hosts at a time the playbook deploy puts a release in service on, as Ansible's serial; given with -e."
+        " Left out: first one, then all others.",
+        example=2,
+        check=_batches,
+    ),
+    Key(
+        "pyhost_max_fail_percentage",
+        "int",
+        "More failed hosts than this end the playbook deploy, as Ansible's max_fail_percentage; given with -e."
+        " Left out: none may fail.",
+        example=20,
+        check=_at_least(0, 100),
+    ),
+    Key(
         "pyhost_trusted_proxies",
         "list",
         "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
@@ -574,6 +627,29 @@ def _like(name: str, **changes: t.Any) -> Key:
     return Key(**{**fields, **changes})
 
 
+def _health(description: str) -> Key:
+    """Return the key of a health request, whoever makes it."""
+    return Key(
+        "health",
+        "dict",
+        description,
+        default={},
+        options=(
+            *HEALTH,
+            Key("mount", "str", "Mount point of the application.", default="/", example="/shop", check=_mount_path),
+            Key(
+                "host",
+                "str",
+                "Host header of the request.",
+                default="localhost",
+                example="shop.example.org",
+                check=_line,
+            ),
+        ),
+        example={"path": "/health"},
+    )
+
+
 # An item of app_apps: what the role app builds.
 RELEASE_ITEM: tuple[Key, ...] = (
     NAME,
@@ -595,25 +671,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("static"),
     _like("env"),
     _like("network"),
-    Key(
-        "health",
-        "dict",
-        "The request that a new release must answer before it is complete, asked in its sandbox.",
-        default={},
-        options=(
-            *HEALTH,
-            Key("mount", "str", "Mount point of the application.", default="/", example="/shop", check=_mount_path),
-            Key(
-                "host",
-                "str",
-                "Host header of the request.",
-                default="localhost",
-                example="shop.example.org",
-                check=_line,
-            ),
-        ),
-        example={"path": "/health"},
-    ),
+    _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",
         "list",
@@ -630,7 +688,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
         default=True,
         example=False,
     ),
-    Key("keep", "int", "Releases kept for a way back.", default=5, example=5, check=_at_least(1, 1000)),
+    _like("keep"),
 )
 
 # An item of backend_x_apps: a process behind its endpoint, whose protocol the back end adds.
@@ -665,6 +723,7 @@ PROCESS_ITEM: tuple[Key, ...] = (
     _like("env"),
     _like("network"),
     _like("limits"),
+    _health("The request that must be answered through the front end once a new release is in service (tasks switch)."),
     Key(
         "listen",
         "list",
@@ -822,6 +881,14 @@ def _back_end(name: str, title: str, *own: Key) -> Role:
                 check=_name,
             ),
             Key(
+                f"backend_{name}_front_end",
+                "str",
+                "Address at which this host publishes the applications, where a release that is put in service must"
+                " answer (tasks switch); empty: nothing is asked.",
+                default="",
+                example="http://127.0.0.1:80/",
+            ),
+            Key(
                 f"backend_{name}_web_group",
                 "str",
                 "Group that may connect to the applications' unix sockets: the front end's.",
@@ -941,6 +1008,14 @@ ROLES: dict[str, Role] = {
                 elements="str",
                 example=["blog"],
                 check=_name,
+            ),
+            Key(
+                "app_back",
+                "dict",
+                "Applications that go back (tasks back): name and ID of the release, empty for the one before.",
+                default={},
+                example={"shop": ""},
+                check_key=_name,
             ),
         ),
     ),

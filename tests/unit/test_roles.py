@@ -9,6 +9,7 @@ import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import pytest
 import yaml
 from ansible_collections.pyhost.web.plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS
+from ansible_collections.pyhost.web.plugins.plugin_utils._resolve import RUNS
 from ansible_collections.pyhost.web.plugins.plugin_utils._schema import ROLES
 
 ROOT = Path(next(iter(plugin_utils.__path__))).parents[1]
@@ -39,8 +40,8 @@ def test_the_playbook_runs_every_role() -> None:
 
 def test_presets_are_the_site_with_another_pair_of_words() -> None:
     presets = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "playbooks").glob("*.yml")}
-    for other in ("site", "status"):
-        presets.pop(other)
+    for name in (*RUNS, "status"):
+        presets.pop(name)
     assert set(presets) >= {"uwsgi", "fastcgi_flup", "scgi_flup", "proxy_mod_wsgi", "apache_mod_wsgi"}
     for (play,) in presets.values():
         assert play["ansible.builtin.import_playbook"] == "site.yml"
@@ -66,9 +67,42 @@ def test_every_front_end_replaces_all_others() -> None:
 
 
 def test_siblings_have_the_same_shape() -> None:
-    servers = [path for path in TASKS if path.parent.parent.name != "app"]
+    servers = [path for path in TASKS if path.parent.parent.name != "app" and path.name == "main.yml"]
     shapes = {path: [key for task in _tasks(path) for key in task if "." in key] for path in servers}
     for path, modules in shapes.items():
         # What no distribution has comes from wherever the user has it.
         installs = "installation" if path.parent.parent.name == "frontend_cherokee" else "packages"
         assert modules == [f"pyhost.web.{installs}", "pyhost.web.config_set"], path
+
+
+@pytest.mark.parametrize("run", sorted(set(RUNS) - {"site"}))
+def test_deploy_and_rollback_touch_no_server_and_no_other_application(run: str) -> None:
+    """All of their tasks are of the part that builds, of the part that switches, and the look at the inventory."""
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{run}.yml").read_text())
+    first, *others = (task for play in plays for task in play["tasks"])
+    assert first["pyhost.web.resolve"]["run"] == run
+    imported = [task.get("ansible.builtin.import_role", {}).get("tasks_from") for task in others]
+    assert set(imported) - {None} == {"build" if run == "deploy" else "back"}
+    included = [task["ansible.builtin.import_tasks"] for task in others if "ansible.builtin.import_tasks" in task]
+    assert included == ["tasks/switch.yml"]
+    assert {key for task in others for key in task if "." in key} <= {
+        "ansible.builtin.import_role", "ansible.builtin.import_tasks", "ansible.builtin.debug",
+    }  # fmt: skip
+
+
+def test_every_back_end_switches_its_releases() -> None:
+    tasks = _tasks(ROOT / "playbooks" / "tasks" / "switch.yml")
+    roles = [task["ansible.builtin.import_role"] for task in tasks]
+    assert roles == [{"name": f"pyhost.web.backend_{name}", "tasks_from": "switch"} for name in BACK_ENDS]
+    for name, task in zip(BACK_ENDS, tasks, strict=True):
+        role = f"backend_{name}"
+        assert task["vars"] == {
+            f"{role}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
+            f"{role}_front_end": "{{ __pyhost_asked }}",
+        }
+        (switch,) = _tasks(ROOT / "roles" / role / "tasks" / "switch.yml")
+        given = switch["pyhost.web.config_set"]
+        assert (given["name"], given["partial"], given["files"]) == (role, True, f"{{{{ __{role}_releases }}}}")
+        files = yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text())
+        assert [file["follow"] for file in files[f"__{role}_releases"]] == ["{release}/next"]
+        assert not [file for file in files[f"__{role}_files"] if "follow" in file]

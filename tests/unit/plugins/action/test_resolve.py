@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import yaml
+from ansible_collections.pyhost.web.plugins.modules import resolve as module
+from ansible_collections.pyhost.web.plugins.plugin_utils._resolve import RUNS
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
@@ -71,3 +73,7 @@ def test_a_value_that_is_undefined_is_named_beside_all_other_problems(tmp_path: 
     assert told[1].startswith("pyhost_apps.blog.requirements[1]: has no value: 'vault' is undefined")
     assert told[2].startswith("pyhost_apps.blog.domians: there is no such key; did you mean 'domains'?")
     assert told[3].startswith("pyhost_apps.blog.domains: is missing")
+
+
+def test_the_documentation_knows_every_run() -> None:
+    assert yaml.safe_load(module.DOCUMENTATION)["options"]["run"]["choices"] == list(RUNS)

@@ -382,3 +382,28 @@ def test_prune(make: Make, layout: Layout) -> None:
         run(make(app(requirements=[f"x=={number}"], keep=1))[0])
     assert oldest.is_dir()
     assert len(folders(layout)) == 2
+
+
+def test_twenty_releases_in_a_row(make: Make, layout: Layout) -> None:
+    """Whatever is kept, those in service, next in line and before are there."""
+    current, before = layout.app("shop") / "current", ""
+    for keep in (5, 1):
+        for number in range(20):
+            run(make(app(requirements=[f"x=={keep}.{number}"], keep=keep))[0])
+            names = {folder.name for folder in folders(layout)}
+            assert {(layout.app("shop") / "next").readlink().name, before} - {""} <= names
+            if current.is_symlink():
+                before = current.readlink().name
+                current.unlink()
+            current.symlink_to((layout.app("shop") / "next").readlink())
+        run(make(app(requirements=[f"x=={keep}.19"], keep=keep))[0])
+        assert len(folders(layout)) == max(keep, 2)
+
+
+def test_a_release_that_takes_too_long(make: Make) -> None:
+    says_where = says("Timeout (0:00:30)!\nThread 0x1 (most recent call first):\n  File shop.py, line 3 in application")
+    builder, _stage = make(app(wsgi="a:b"), answers={"wsgi": says_where})
+    with pytest.raises(Problems) as caught:
+        run(builder)
+    assert "line 3 in application" in str(caught.value)
+    assert "health.timeout: 30 seconds were not enough for import and answer" in str(caught.value)

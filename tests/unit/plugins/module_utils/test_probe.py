@@ -1,9 +1,17 @@
-"""What a server wrote to its log since a transaction began."""
+"""What a web server answers, and what it wrote to its log since a transaction began."""
 
 from __future__ import annotations
 
+import http.server
+import socket
+import subprocess
+import sys
+import threading
+import typing as t
 from pathlib import Path
 
+import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._host import Host
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import SAID, Probe
 
 
@@ -23,3 +31,57 @@ def test_only_new_lines_are_quoted_and_not_too_many(tmp_path: Path) -> None:
 
 def test_without_a_log_nothing_is_quoted() -> None:
     assert Probe("http://127.0.0.1/", "1").said(0) == ""
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """Answers one name."""
+
+    def do_GET(self) -> None:
+        """Tell the path to who knows the name."""
+        self.send_response(200 if self.headers["Host"] == "a.example" else 421)
+        self.end_headers()
+        self.wfile.write(self.path.encode())
+
+    def log_message(self, *_words: t.Any) -> None:
+        """Log nothing."""
+
+
+def _no_command(*_words: t.Any) -> tuple[int, str, str]:
+    raise AssertionError
+
+
+HOST = Host(_no_command)
+
+
+@pytest.fixture
+def url() -> t.Iterator[str]:
+    """The address of a web server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_a_web_server_answers(url: str) -> None:
+    assert HOST.ask(f"{url}/up", "a.example", 5) == "200 OK"
+    assert HOST.ask(f"{url}/up", "b.example", 5) == "421 Misdirected Request"
+    assert HOST.fetch(f"{url}/up", "a.example", 5) == "/up"
+
+
+def test_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert HOST.ask(f"http://127.0.0.1:{port}", None, 0.2) == "timed out"
+        assert HOST.fetch(f"http://127.0.0.1:{port}", None, 0.2) == "timed out"
+    assert "refused" in HOST.ask(f"http://127.0.0.1:{port}", None, 5)
+
+
+def test_children() -> None:
+    script = "import subprocess, sys; print(subprocess.Popen(['cat'], stdin=0).pid, flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as parent:
+        assert parent.stdin and parent.stdout
+        child = int(parent.stdout.readline())
+        assert HOST.children(parent.pid) == {child}
+        parent.stdin.close()
+    assert HOST.children(parent.pid) == set()

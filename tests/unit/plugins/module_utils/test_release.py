@@ -142,3 +142,40 @@ def test_obsolete(tmp_path: Path, case: str) -> None:
 
 def test_nothing_is_obsolete_where_nothing_is(tmp_path: Path) -> None:
     assert _release.obsolete(tmp_path / "never", 1, ()) == []
+
+
+def life(folder: Path, *lines: str) -> None:
+    """Plays a life: `> b` puts a release in service, `! b` tries to, `< a` goes back to one."""
+    current = ""
+    for line in lines:
+        how, name = line.split()
+        if not (folder / name).exists():
+            (folder / name).mkdir()
+            _release.complete(folder / name, {})
+        if how != "<":
+            _release.note_change(folder, current, name)
+        current = current if how == "!" else name
+
+
+BEFORE: dict[str, tuple[str, dict[str, str]]] = {
+    "the first": ("> a", {"a": ""}),
+    "one after the other": ("> a, > b, > c", {"c": "b", "b": "a", "a": ""}),
+    "back, and further back": ("> a, > b, > c, < b, < a", {"b": "a", "a": ""}),
+    "back, and forth again": ("> a, > b, < a, > b", {"b": "a", "a": ""}),
+    "back, then another": ("> a, > b, < a, > c", {"c": "a"}),
+    "one that was there already": ("> a, > b, > c, > a", {"a": "c", "c": "b"}),
+    "never one that did not come up": ("> a, ! b, > c", {"c": "a"}),
+    "nor one that did not come up again": ("> a, > b, > c, ! a, > d", {"d": "c", "c": "b", "b": ""}),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE)
+def test_before(tmp_path: Path, case: str) -> None:
+    lines, ways = BEFORE[case]
+    life(tmp_path, *lines.split(", "))
+    assert {name: _release.before(tmp_path, name) for name in ways} == ways
+
+
+def test_what_was_in_service_lately_is_not_obsolete(tmp_path: Path) -> None:
+    life(tmp_path, "> a", "> b", "> c", "> a", "> d")
+    assert _release.obsolete(tmp_path, 2, ()) == ["b", "c"]

@@ -207,7 +207,7 @@ def test_a_lost_reload_is_made_up_for(host: t.Any) -> None:
     host.apply(old(host))
     manifest = host.state / "server.json"
     text = manifest.read_text(encoding="utf-8")
-    digest = text.split('"reload": "')[1].split('"')[0]
+    digest = text.split('"reload": {')[1].split('"')[3]
     manifest.write_text(text.replace(digest, "another"), encoding="utf-8")
     outcome = host.apply(old(host))
     assert (outcome.changes, outcome.units) == ([], {SERVER: "reload"})

@@ -14,6 +14,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
     ARGUMENTS,
     DOCUMENTATION,
@@ -63,6 +64,9 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "keep": ["/e"], "keep_units": ["c.service"], "take": True,
         "replaces": ["other"],
         "retire": ["/etc/other.conf"],
+        "partial": True,
+        "requests": [{"file": "/a", "url": "http://127.0.0.1:80/", "path": "/up", "status": [200], "unit": "a.service"},
+                     {"file": "/b", "url": ""}],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))
     assert [(entry.path, entry.where) for entry in wish.entries] == [
         ("/a", "files[0]"), ("/b", "files[1]"), ("/c", "absent: /c"), ("/d", "absent: /d")]
@@ -74,6 +78,9 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
     assert wish.take
     assert wish.replaces == {"other"}
     assert wish.retire == {"/etc/other.conf"}
+    assert wish.partial
+    # Whoever has no front end gives no address.
+    assert wish.requests == (Request("/a", "http://127.0.0.1:80/up", None, (200,), 30, "a.service"),)
     assert wish.test and wish.test.folder == Path("/etc/x")
     assert wish.probe and wish.probe.timeout == 10
 

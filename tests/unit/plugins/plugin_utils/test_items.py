@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._items import BadItems, sites, virtual_hosts
+from ansible_collections.pyhost.web.plugins.plugin_utils._items import BadItems, processes, sites, virtual_hosts
 
 MOUNT = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
 
@@ -124,3 +124,18 @@ def test_hosts_are_in_an_order_in_which_the_first_that_matches_is_right() -> Non
         (["*.b.example"], "b.a.example"),
         (["*.example"], "_.example"),
     ]
+
+
+@pytest.mark.parametrize(("mount", "path"), [("/", "/up"), ("/sub", "/sub/up")])
+def test_what_a_new_release_is_asked(mount: str, path: str) -> None:
+    health = {"path": "/up", "status": [200], "timeout": 5, "mount": mount, "host": "shop.example"}
+    item = {"name": "shop", "wsgi": "shop:app", "release": "/srv/pyhost/shop", "health": health}
+    (complete,) = processes("backend_uwsgi_apps", [item])
+    assert complete["request"] == {
+        "file": "/srv/pyhost/shop/current",
+        "path": path,
+        "host": "shop.example",
+        "status": [200],
+        "timeout": 5,
+        "unit": "pyhost-shop.service",
+    }

@@ -32,6 +32,7 @@ def _fleet(case: Case) -> Fleet:
         case.get("backends"),
         match=lambda pattern: fnmatch.filter(hosts, pattern),
         preset=case.get("preset", {}),
+        run=case.get("run", "site"),
     )
 
 
