@@ -135,8 +135,8 @@ def main() -> None:
             print(complaints[0], end="", file=sys.stderr, flush=True)
             os._exit(bool(complaints[0]))
 
-    # The application runs in the thread that imported it, as in a server without threads.
-    with tempfile.TemporaryDirectory() as folder, Server(f"{folder}/socket", health) as server:
+    # The application runs in the thread that imported it, as in a server without threads. Its TMPDIR may be anywhere.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, Server(f"{folder}/socket", health) as server:
         server.set_app(t.cast(t.Any, app))
         visitor = threading.Thread(target=visit, args=[server.server_address], daemon=True)
         visitor.start()

@@ -563,8 +563,8 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_max_fail_percentage",
         "int",
-        "More failed hosts than this end the playbook deploy, as Ansible's max_fail_percentage; given with -e."
-        " Left out: none may fail.",
+        "Where more of the hosts at a time fail than this percentage, the playbook deploy ends, as with Ansible's"
+        " max_fail_percentage; given with -e. Left out: none may fail.",
         example=20,
         check=_at_least(0, 100),
     ),

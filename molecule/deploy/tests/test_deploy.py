@@ -56,10 +56,11 @@ def _deploy(word: str, only: str = CHOSEN) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def two_releases() -> str:
-    """The release of the scenario, and one after it."""
+def two_releases() -> t.Iterator[str]:
+    """The release of the scenario, and one after it; at the end, what the scenario describes again."""
     converge(*HOSTS)
-    return str(_while_requests_flow(lambda: _deploy("two")))
+    yield _while_requests_flow(lambda: _deploy("two"))
+    converge(*HOSTS)
 
 
 def test_a_new_release_fails_no_request_and_touches_nobody_else(two_releases: str) -> None:
