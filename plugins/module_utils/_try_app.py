@@ -132,7 +132,8 @@ def main() -> None:
     def visit(path: str) -> None:
         complaints.append(complaint(ask(path, health), health))
         if not answered.wait(1):
-            print(complaints[0], end="", file=sys.stderr, flush=True)
+            sys.stderr.write(complaints[0])
+            sys.stderr.flush()
             os._exit(bool(complaints[0]))
 
     # The application runs in the thread that imported it, as in a server without threads. Its TMPDIR may be anywhere.
