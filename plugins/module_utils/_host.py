@@ -64,15 +64,16 @@ class Host:
         except (OSError, http.client.HTTPException) as error:
             return str(error) or type(error).__name__
 
-    def children(self, process: int) -> set[int]:
-        """Return the processes that one has started; none where there is no such process."""
-        found = set()
-        for path in Path("/proc").glob("[0-9]*/stat"):
+    def children(self, processes: t.Collection[int]) -> dict[int, set[int]]:
+        """Return the processes that each of these has started, in one look; none where there is no such process."""
+        found: dict[int, set[int]] = {process: set() for process in processes}
+        for path in Path("/proc").glob("[0-9]*/stat") if found else ():
             # It may be gone by now.
             with contextlib.suppress(OSError):
                 # The name of a program may have spaces and parentheses.
-                if path.read_text(errors="replace").rpartition(")")[2].split()[1] == str(process):
-                    found.add(int(path.parent.name))
+                parent = int(path.read_text(errors="replace").rpartition(")")[2].split()[1])
+                if parent in found:
+                    found[parent].add(int(path.parent.name))
         return found
 
     def clock(self) -> float:
@@ -88,22 +89,25 @@ class Host:
         time.sleep(seconds)
 
 
+def connection(url: str, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection, not open yet, to the web server of this host that `url` names; C(timeout) in seconds."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    # It is this host, whatever name its certificate has.
+    trusting = ssl.create_default_context()
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
+
+
 @contextlib.contextmanager
 def _answer(url: str, host: str | None, timeout: float) -> t.Iterator[http.client.HTTPResponse]:
     """Ask a web server of this host; `host` is the name that it is asked by."""
-    parts = urllib.parse.urlsplit(url)
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        # It is this host, whatever name its certificate has.
-        trusting = ssl.create_default_context()
-        trusting.check_hostname = False
-        trusting.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
-    with contextlib.closing(connection):
-        connection.request("GET", parts.path or "/", headers={"Host": host} if host else {})
-        yield connection.getresponse()
+    path = urllib.parse.urlsplit(url).path or "/"
+    with contextlib.closing(connection(url, timeout)) as server:
+        server.request("GET", path, headers={"Host": host} if host else {})
+        yield server.getresponse()
 
 
 DOWN = {"inactive", "failed", "deactivating"}

@@ -9,7 +9,6 @@ import datetime
 import http.client
 import pwd
 import re
-import ssl
 import time
 import typing as t
 import urllib.parse
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ._host import connection
 from ._manifest import Manifest, Store
 from ._release import marker, target
 from ._removal import ACCOUNT
@@ -100,24 +100,14 @@ def state(unit: Mapping[str, str]) -> str:
 
 def ask(url: str, question: Question) -> Facts:
     """Return C(status), C(seconds) until the headers had come, and C(error) where no answer did (status is None)."""
-    parts = urllib.parse.urlsplit(url)
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        # It is this host; its certificate has a site's name, not its address.
-        trusting = ssl.create_default_context()
-        trusting.check_hostname = False
-        trusting.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=question.timeout, context=trusting)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=question.timeout)
     # As it reaches the application when a release is tried, it is not encoded yet.
     path = urllib.parse.quote(question.path, safe="/?&=%+:@,;!$'()*~")
     status, error = None, ""
     begin = time.monotonic()
-    with contextlib.closing(connection):
+    with contextlib.closing(connection(url, question.timeout)) as server:
         try:
-            connection.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
-            status = connection.getresponse().status
+            server.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
+            status = server.getresponse().status
         except TimeoutError:
             error = f"no answer after {question.timeout} s"
         except (OSError, http.client.HTTPException) as problem:

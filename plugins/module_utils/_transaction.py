@@ -530,7 +530,8 @@ class Transaction:
             in_service = True
             since = self.host.now()
             logged = self.wish.probe.logged() if self.wish.probe else 0
-            workers = self._workers(journal.touched) if self.wish.requests else {}
+            services = [unit for unit in journal.touched if unit.endswith(".service")]
+            workers = self._workers(self.systemd.show(services)) if self.wish.requests else {}
             before = self._settle(self.wish.units, journal.touched, journal.commands,
                                   [change.path for change in plan.changes], since,
                                   set(journal.retired) - self.wish.retire)
@@ -675,21 +676,25 @@ class Transaction:
                     f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}{probe.said(logged)}")
             self.host.sleep(POLL)
 
-    def _workers(self, units: t.Iterable[str]) -> dict[str, set[int]]:
+    def _workers(self, states: t.Mapping[str, Unit]) -> dict[str, set[int]]:
         """Return the processes that the main process of each unit has started; a reload leaves itself alone."""
-        states = self.systemd.show(unit for unit in units if unit.endswith(".service"))
-        return {unit: self.host.children(state.main) for unit, state in states.items() if state.main}
+        mains = {unit: state.main for unit, state in states.items() if state.main}
+        started = self.host.children(mains.values())
+        return {unit: started[main] for unit, main in mains.items()}
 
     def _ask(self, changed: t.Collection[str], workers: dict[str, set[int]], since: float) -> None:
         """Ask what belongs to the files that changed, again and again until `workers` have given way to others."""
         requests = [request for request in self.wish.requests if request.file in changed]
-        end = self.host.clock() + max((request.timeout for request in requests), default=0)
+        if not requests:
+            return
+        end = self.host.clock() + max(request.timeout for request in requests)
         first = self.systemd.show(workers)
-        while requests:
+        while True:
+            states = self.systemd.show(workers)
             # A request that takes long holds its worker; it is not waited for any longer.
-            left = [unit for unit, now in self._workers(workers).items() if workers[unit] & now]
+            left = [unit for unit, now in self._workers(states).items() if workers[unit] & now]
             last = self.host.clock() > end or not left
-            bad = [unit for unit, state in self.systemd.show(workers).items()
+            bad = [unit for unit, state in states.items()
                    if state.broken or state.restarts > first[unit].restarts]
             if bad:
                 raise self._blame(bad, "the start", "its new processes did not stay", since)

@@ -92,7 +92,7 @@ def back_end(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     show = host._show
     monkeypatch.setattr(host, "ask", ask)
     monkeypatch.setattr(host, "_show", lambda name: f"{show(name)}\nMainPID=7")
-    monkeypatch.setattr(host, "children", lambda _main: _next(host.workers))
+    monkeypatch.setattr(host, "children", lambda mains: {main: _next(host.workers) for main in mains})
     return host
 
 

@@ -82,6 +82,6 @@ def test_children() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as parent:
         assert parent.stdin and parent.stdout
         child = int(parent.stdout.readline())
-        assert HOST.children(parent.pid) == {child}
+        assert HOST.children([parent.pid]) == {parent.pid: {child}}
         parent.stdin.close()
-    assert HOST.children(parent.pid) == set()
+    assert HOST.children([parent.pid]) == {parent.pid: set()}
