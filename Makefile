@@ -19,6 +19,13 @@ venv: .cache/venv/.done
 	tools/venv $(@D) $^
 	touch $@
 
+# Tools that would break those of .cache/venv, or be broken by them, each in a place of its own.
+scanners := $(patsubst %,.cache/scanners/%/.done,gixy sslyze wapiti)
+.cache/scanners/%/.done: .config/requirements-%.txt
+	mkdir -p $(dir $(@D))
+	tools/venv $(@D) $^
+	touch $@
+
 ## make collection   the artifact, built and installed below .cache
 .PHONY: collection
 collection: venv
@@ -42,12 +49,12 @@ lint unit sanity: collection
 	$(suite) $@
 importer: collection .cache/importer-venv/.done
 	$(suite) $@
-molecule: collection
+molecule: collection $(scanners)
 	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite $@$(SCENARIO:%=:%)'
 
 ## make test         all of them
 .PHONY: test
-test: collection .cache/importer-venv/.done
+test: collection .cache/importer-venv/.done $(scanners)
 	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite'
 
 ## make pairs        the scenario matrix, and docs/pairs.md with what it saw

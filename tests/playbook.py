@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import typing as t
 from pathlib import Path
@@ -30,8 +31,37 @@ def run(*hosts: Host, **variables: t.Any) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def messages(output: str) -> list[str]:
+    """Return what each host was told that could not do its task."""
+    return [json.loads(failure)["msg"] for failure in re.findall(r"FAILED! => ({.*})", output)]
+
+
 def converge(*hosts: Host, **variables: t.Any) -> str:
     """Run it to a good end; return its output."""
     code, output = run(*hosts, **variables)
     assert code == 0, output
     return output
+
+
+def would(*hosts: Host, options: t.Sequence[str] = (), **variables: t.Any) -> str:
+    """Let it tell what it would do; return its output."""
+    done = subprocess.run(
+        [*command(hosts, variables), "--check", *options],
+        capture_output=True, text=True, check=False, timeout=600, env=PLAIN,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def told(output: str, host: Host) -> dict[str, list[str]]:
+    """Return what the summary says of a host, by application: the change, the answer (not of a dry run), the URL."""
+    rows = (re.split(" {2,}", line[3:]) for line in output.splitlines())
+    return {
+        what: cells for name, what, *cells in (row for row in rows if len(row) > 1) if name == host.backend.hostname
+    }
+
+
+def removed(output: str, host: Host) -> set[str]:
+    """Return what the summary says has gone from a host, or would go."""
+    lines = re.findall(rf"^- {host.backend.hostname}: (\S+|user \S+)(?: \(.*\))?$", output, re.MULTILINE)
+    return set(lines)

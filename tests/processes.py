@@ -20,7 +20,16 @@ def wait_for_another(host: Host, app: str, main: str) -> None:
         time.sleep(0.1)
 
 
-def exposure(host: Host, app: str) -> float:
-    """Return systemd's verdict on the service's sandbox, 0 for safe to 10 for none."""
-    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
+def start_in_vain(host: Host, unit: str, file: str) -> None:
+    """Let a service that needs the file start without it, more often than systemd allows if nobody says otherwise."""
+    host.check_output("mv %s %s.away", file, file)
+    host.run("systemctl restart %s", unit)
+    tried = f"test $(systemctl show --value --property NRestarts {unit}) -gt 5"
+    host.check_output("timeout 60 sh -c %s", f"until {tried}; do sleep 0.2; done")
+    host.check_output("mv %s.away %s", file, file)
+
+
+def exposure(host: Host, unit: str) -> float:
+    """Return systemd's verdict on a service's sandbox, 0 for safe to 10 for none."""
+    verdict = host.check_output("systemd-analyze security --no-pager %s", unit)
     return float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0])

@@ -1,8 +1,8 @@
 """usage: python -m tools.generate [--check], in the root of the project
 
 Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs, the
-reference and the rows of docs/pairs.md. With --check nothing is written, and the exit code is 1 where a file is not
-what it should be.
+reference, and the rows of docs/pairs.md and docs/deploy.md; docs/security.md has its rows from tests/controls. With
+--check nothing is written, and the exit code is 1 where a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from tools import pairs
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "Made by tools/generate.py from plugins/plugin_utils/_schema.py"
 BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of variables -->"
+
+CONTROLS, SECURITY = ROOT / "tests" / "controls" / "controls.yml", ROOT / "docs" / "security.md"
+BEGIN_CONTROLS, END_CONTROLS = "<!-- controls: made by tools/generate.py -->", "<!-- end of controls -->"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -131,8 +134,24 @@ def _readme(path: Path, role: _schema.Role) -> str:
     return f"{before}{BEGIN}\n{_table(role.variables)}{END}{rest.split(END)[1]}"
 
 
+def _controls() -> str:
+    rows = yaml.safe_load(CONTROLS.read_text())["controls"]
+    lines = ["| asked | by | here | |", "|---|---|---|---|"]
+    for row in rows:
+        by = "; ".join(f"{name} {', '.join(str(numbers).split())}" for name, numbers in row["names"].items())
+        lines.append(f"| {_cell(row['asks'])} | {by} | {row['here']} | {_cell(row.get('why', ''))} |")
+    before, rest = SECURITY.read_text().split(BEGIN_CONTROLS)
+    return "\n".join([before + BEGIN_CONTROLS, *lines, END_CONTROLS + rest.split(END_CONTROLS)[1]])
+
+
 def _files() -> dict[Path, str]:
-    files = {ROOT / "docs" / "reference.md": _reference(), pairs.DOCS: pairs.finished(pairs.committed())}
+    seen = pairs.committed()
+    files = {
+        ROOT / "docs" / "reference.md": _reference(),
+        SECURITY: _controls(),
+        pairs.DOCS: pairs.finished(seen),
+        pairs.DEPLOY: pairs.measured(seen),
+    }
     for name, role in _schema.ROLES.items():
         folder = ROOT / "roles" / name
         files[folder / "meta" / "argument_specs.yml"] = _argument_specs(role)

@@ -1,6 +1,6 @@
 """usage: python -m tools.pairs, in the root of the project, after `make molecule SCENARIO=matrix`
 
-Write what that scenario saw, front end by front end, into docs/pairs.md.
+Write what that scenario saw, front end by front end, into docs/pairs.md, and its failed requests into docs/deploy.md.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -18,10 +18,12 @@ from plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
 ROOT = Path(__file__).resolve().parent.parent
 SEEN = ROOT / ".cache" / "pairs.json"
 DOCS = ROOT / "docs" / "pairs.md"
+DEPLOY = ROOT / "docs" / "deploy.md"
 DIFFERENCES = ROOT / "tests" / "http" / "differences.yml"
 BEGIN, END = "<!-- made by python -m tools.pairs -->", "<!-- end of what is made -->"
 
 FAILS, UNTESTED, NONE = "fails", "not tested", "–"
+CHANGES = ("new release", "rollback", "changes in every part", "package upgrade")
 
 
 @dataclass(frozen=True)
@@ -56,43 +58,81 @@ def kept(front_end: str, way: Way) -> str:
 
 @dataclass
 class Seen:
-    """What a run saw: front end -> way -> verdict, and front end -> before it, seconds without an answer."""
+    """What a run saw.
 
-    verdicts: dict[str, dict[str, str]]
-    gaps: dict[str, dict[str, float]]
+    Front end -> way -> verdict; front end -> before it, seconds without an answer; front end -> change -> way -> how
+    many requests failed, of how many.
+    """
+
+    verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
+    gaps: dict[str, dict[str, float]] = field(default_factory=dict)
+    failed: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, text: str) -> Seen:
-        """Return what the page says."""
-        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-        ways = rows[0][1:] if rows else []
+    def read(cls, pairs: str, deploy: str) -> Seen:
+        """Return what the two pages say."""
         verdicts = {
-            row[0]: {way: re.sub(r" \(.*", "", cell) for way, cell in zip(ways, row[1:], strict=True)}
-            for row in rows[2:]
+            front_end: {way: re.sub(r" \(.*", "", cell) for way, cell in cells.items()}
+            for front_end, cells in _rows(pairs).items()
         }
         gaps: dict[str, dict[str, float]] = {}
-        for after, before, seconds in re.findall(r"^- (\w+) after (\w+): ([\d.]+) s$", text, re.MULTILINE):
+        for after, before, seconds in re.findall(r"^- (\w+) after (\w+): ([\d.]+) s$", pairs, re.MULTILINE):
             gaps.setdefault(after, {})[before] = float(seconds)
-        return cls(verdicts, gaps)
+        failed: dict[str, dict[str, dict[str, str]]] = {}
+        for name, cells in _rows(deploy).items():
+            front_end, change = name.split(": ")
+            failed.setdefault(front_end, {})[change] = cells
+        return cls(verdicts, gaps, failed)
 
     def update(self, newer: Seen) -> None:
         """Take over the front ends that another run saw; it may have had no Cherokee."""
         self.verdicts |= newer.verdicts
         self.gaps |= newer.gaps
+        self.failed |= newer.failed
 
 
-def page() -> str:
-    """Return the page as it is."""
-    return DOCS.read_text()
+def _rows(text: str) -> dict[str, dict[str, str]]:
+    """Return the cells of a table: row -> column -> cell."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return {row[0]: dict(zip(rows[0][1:], row[1:], strict=True)) for row in rows[2:]}
+
+
+def _made(page: Path) -> str:
+    return page.read_text().split(BEGIN)[1].split(END)[0]
+
+
+def _with(page: Path, lines: t.Sequence[str]) -> str:
+    before, rest = page.read_text().split(BEGIN)
+    return "\n".join([before + BEGIN, *lines, END + rest.split(END)[1]])
+
+
+def _table(rows: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    head = [f"| | {' | '.join(map(str, WAYS))} |", "|---|" + "---|" * len(WAYS)]
+    return head + [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
 
 
 def committed() -> Seen:
-    """Return what the page says."""
-    return Seen.read(page().split(BEGIN)[1].split(END)[0])
+    """Return what the pages say."""
+    return Seen.read(_made(DOCS), _made(DEPLOY))
+
+
+def measured(seen: Seen) -> str:
+    """Return docs/deploy.md with how many requests failed."""
+    return _with(
+        DEPLOY,
+        _table(
+            {
+                f"{name}: {change}": [seen.failed[name][change].get(str(way), NONE) for way in WAYS]
+                for name in FRONT_ENDS
+                for change in CHANGES
+                if change in seen.failed.get(name, {})
+            }
+        ),
+    )
 
 
 def finished(seen: Seen) -> str:
-    """Return the page with what was seen; rows, columns and differences are today's."""
+    """Return docs/pairs.md with what was seen; rows, columns and differences are today's."""
     differences: list[dict[str, t.Any]] = yaml.safe_load(DIFFERENCES.read_text())
 
     def cell(front_end: str, way: Way) -> str:
@@ -106,8 +146,7 @@ def finished(seen: Seen) -> str:
         verdict = seen.verdicts.get(front_end, {}).get(str(way), UNTESTED)
         return f"{verdict} ({', '.join(notes)})" if notes else verdict
 
-    lines = [f"| | {' | '.join(map(str, WAYS))} |", "|---|" + "---|" * len(WAYS)]
-    lines += [f"| {name} | {' | '.join(cell(name, way) for way in WAYS)} |" for name in FRONT_ENDS]
+    lines = _table({name: [cell(name, way) for way in WAYS] for name in FRONT_ENDS})
     if differences:
         lines += ["", "## What differs", ""]
         lines += [
@@ -122,15 +161,15 @@ def finished(seen: Seen) -> str:
     ]
     if gaps:
         lines += ["", "## How long nobody answered when the front end changed", "", *gaps]
-    before, rest = page().split(BEGIN)
-    return f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{rest.split(END)[1]}"
+    return _with(DOCS, lines)
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the pages."""
     seen = committed()
     seen.update(Seen(**json.loads(SEEN.read_text())))
     DOCS.write_text(finished(seen))
+    DEPLOY.write_text(measured(seen))
 
 
 if __name__ == "__main__":

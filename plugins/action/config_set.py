@@ -10,8 +10,8 @@ import typing as t
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._action import HostAction
 from ..plugin_utils._render import render
 
 
@@ -24,23 +24,20 @@ def _plain(value: t.Any) -> t.Any:
     return str(value) if isinstance(value, str) else value
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Renders on the controller, works on the host."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    MODULE = "pyhost.web.config_set"
     _supports_diff = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return what the module returns, or fail with every problem of the input at once."""
-        super().run(tmp, task_vars)
-        folders = map(Path, self._task.get_search_path())
-        search_path = [str(path) for folder in folders for path in (folder / "templates", folder)]
+        search_path = [
+            str(path) for folder in map(Path, self._task.get_search_path()) for path in (folder / "templates", folder)
+        ]
         # What several roles print alike.
         search_path.append(str(Path(__file__).parents[2] / "playbooks" / "templates"))
-        rendered = render(_plain(self._task.args), search_path)
+        rendered = render(_plain(args), search_path)
         if rendered.problems:
             raise AnsibleActionFail("\n".join(rendered.problems))
-        result: dict[str, t.Any] = self._execute_module(
-            module_name="pyhost.web.config_set", module_args=rendered.options, task_vars=task_vars)
-        return result
+        return self.execute(rendered.options, variables)

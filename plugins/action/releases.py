@@ -9,41 +9,28 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible.plugins.action import ActionBase
-
+from ..plugin_utils._action import HostAction, folders
 from ..plugin_utils._folder import FolderError, digest, file_digest, find, pack
 
-MODULE = "pyhost.web.releases"
 
-
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Runs the module once where nothing has to be sent, else twice."""
 
+    MODULE = "pyhost.web.releases"
     TRANSFERS_FILES = True
-    _supports_check_mode = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result."""
-        super().run(tmp, task_vars)
-        variables = task_vars or {}
-        self._folders = [Path(variables[key]) for key in ("inventory_dir", "playbook_dir") if variables.get(key)]
+        self._folders = folders(variables)
         self._origins: dict[str, Path] = {}
         self._problems: list[str] = []
-        args: dict[str, t.Any] = dict(self._task.args)
         if isinstance(args.get("apps"), list):
             args["apps"] = [self._app(app) if isinstance(app, Mapping) else app for app in args["apps"]]
         args["problems"] = self._problems
-        try:
-            result = self._execute(args, variables)
-            if "needed" in result:
-                uploads = self._send(result["needed"])
-                result = self._execute({**args, "uploads": uploads}, variables)
-            return result
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-
-    def _execute(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        return t.cast("dict[str, t.Any]", self._execute_module(MODULE, args, task_vars=variables))
+        result = self.execute(args, variables)
+        if "needed" in result:
+            result = self.execute({**args, "uploads": self._send(result["needed"])}, variables)
+        return result
 
     def _app(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return an application with the digest of its source, if that is on the controller."""
@@ -76,9 +63,6 @@ class ActionModule(ActionBase):
 
     def _send(self, needed: list[str]) -> dict[str, str]:
         """Return where the sources are on the host, by digest."""
-        shell = self._connection._shell
-        if shell.tmpdir is None:
-            self._make_tmp_path()
         uploads = {}
         with tempfile.TemporaryDirectory(prefix="pyhost-") as temporary:
             for name in needed:
@@ -87,6 +71,5 @@ class ActionModule(ActionBase):
                 if path.is_dir():
                     file = Path(temporary, name)
                     pack(path, file)
-                uploads[name] = shell.join_path(shell.tmpdir, name)
-                self._transfer_file(str(file), uploads[name])
+                uploads[name] = self.upload(file, name)
         return uploads

@@ -56,13 +56,16 @@ class ActionModule(ActionBase):
                 "run": {"type": "str", "choices": list(RUNS), "default": "site"},
             }
         )
+        fleet = self._fleet(task_vars or {}, _plain(arguments["preset"]), arguments["run"])
         try:
-            models = resolve(self._fleet(task_vars or {}, _plain(arguments["preset"]), arguments["run"]))
+            models = resolve(fleet)
         except Invalid as error:
             raise AnsibleActionFail(
                 f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"
                 + "\n".join(f"- {problem}" for problem in error.problems)
             ) from None
+        for text in fleet.warnings:
+            self._display.warning(text)
         # The model holds the applications' secrets: it is registered whole, but never printed.
         return {**result, "changed": False, "hosts": models, "_ansible_no_log": True}
 

@@ -7,27 +7,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._action import HostAction
 from ..plugin_utils._status import wanted
+from ..plugin_utils._summary import registered
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Takes the secrets out on the controller, works on the host."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    MODULE = "pyhost.web.status"
     _supports_diff = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return what the module returns."""
-        super().run(tmp, task_vars)
-        args: dict[str, t.Any] = dict(self._task.args)
-        models, host = args.pop("hosts", None), str((task_vars or {}).get("inventory_hostname"))
+        models, host = args.pop("hosts", None), str(variables.get("inventory_hostname"))
         if not isinstance(models, t.Mapping) or host not in models:
             raise AnsibleActionFail(f"hosts: has no model of {host}; give `hosts` of what pyhost.web.resolve returns")
+        done = args.pop("done", None) or {}
         args["wanted"] = wanted(models, host)
-        result: dict[str, t.Any] = self._execute_module(
-            module_name="pyhost.web.status", module_args=args, task_vars=task_vars
-        )
-        return result
+        return {**self.execute(args, variables), "done": registered(done)}

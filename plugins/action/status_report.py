@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._status import Report, report
 from ..plugin_utils._status_page import page
 from ..plugin_utils._status_table import table
+from ..plugin_utils._summary import summary
 
 TEMPLATES = Path(__file__).parents[2] / "playbooks" / "templates"
 
@@ -23,13 +24,16 @@ RENDER: dict[str, t.Callable[[Report], str]] = {
     "json": lambda found: json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
     "html": lambda found: page(found, TEMPLATES),
 }
+# It tells of what a run did too, of which a report knows nothing.
+SUMMARY = "summary"
 # A page is for a browser.
 FILES = {"html": "pyhost-status.html"}
 
 OPTIONS: dict[str, t.Any] = {
     "hosts": {"type": "dict", "required": True},
     "results": {"type": "dict", "required": True},
-    "format": {"type": "str", "choices": list(RENDER), "default": "table"},
+    "failed": {"type": "list", "elements": "str", "default": []},
+    "format": {"type": "str", "choices": [*RENDER, SUMMARY], "default": "table"},
     "file": {"type": "path"},
     "strict": {"type": "bool", "default": False},
 }
@@ -49,7 +53,10 @@ class ActionModule(ActionBase):
         _result, args = self.validate_argument_spec(OPTIONS)
         now = datetime.datetime.now(datetime.UTC)
         found = report(args["hosts"], args["results"], now)
-        text = RENDER[args["format"]](found)
+        if args["format"] == SUMMARY:
+            text = summary(args["hosts"], args["results"], args["failed"], found, check=self._task.check_mode)
+        else:
+            text = RENDER[args["format"]](found)
         file = args["file"] or FILES.get(args["format"])
         path = Path(file).absolute() if file else None
         if path is None:

@@ -5,17 +5,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import grp
 import hashlib
 import inspect
 import json
 import os
 import pwd
+import re
 import shlex
 import shutil
 import typing as t
 import urllib.error
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +46,20 @@ PYTHONS = ("/usr/local/bin", "/usr/bin")
 
 # How Python says that the sandbox kept an application from the network.
 _NO_NETWORK = ("Address family not supported", "Network is unreachable", "Temporary failure in name resolution")
+
+# Where steps have their temporary files.
+_TEMPORARY = str(Path("/var", "tmp"))
+_NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
+# How pip, uv and git say that they got no answer.
+_NO_ANSWER = re.compile(
+    "connection broken by|establish a new connection|error sending request|dns error|connect error"
+    "|resolve host|unable to connect|Failed to connect|Connection (refused|timed out|reset)|not read from remote"
+)
+_REACH = {
+    "requirements": "the package index must be reached from this host; build_env sets another one (PIP_INDEX_URL) or a"
+    " proxy (HTTPS_PROXY)",
+    "source.git": "the server must be reached from this host; a commit of 40 digits that was fetched before needs none",
+}
 
 _PROBE = """
 import importlib.util, json, sys
@@ -128,7 +145,6 @@ class Builder:
         uploads: Mapping[str, str] | None = None,
         fetch: Callable[[str, Path], str] | None = None,
         jobs: int = 2,
-        limit: int = 1800,
         is_check: bool = False,
         web_group: str = "www-data",
     ) -> None:
@@ -142,7 +158,6 @@ class Builder:
         self.temporary = temporary
         self.jobs = jobs
         self.web_group = web_group
-        self.limit = limit
         self.is_check = is_check
         self.mask = Mask([*self.build_env.values(), *(value for plan in self.plans for value in plan.app.env.values())])
         self.warnings: list[str] = []
@@ -246,12 +261,13 @@ class Builder:
             return ""
         names = [version, f"refs/tags/{version}", f"refs/tags/{version}^{{}}", f"refs/heads/{version}"]
         command = f'git ls-remote --quiet -- "$SOURCE_URL" {_quoted(names)}'
-        outcome = await self.runner.run(self._step(plan, "source.git", _git(command), git=True))
+        step = self._step(plan, "source.git", _git(command), git=True)
+        outcome = await self.runner.run(step)
         if outcome.status:
             if self.is_check and not _account(app.user):
                 self.warnings.append(f"app {app.name}: source.git was not asked, for its account is not there yet")
             else:
-                found.append(f"source.git: '{app.origin()}' cannot be read: {outcome.said}")
+                found.append(f"source.git: '{app.origin()}' cannot be read: {_told(step, outcome)}")
             return ""
         refs = {ref: commit for commit, _tab, ref in (line.partition("\t") for line in outcome.out.splitlines())}
         # As git itself chooses; of an annotated tag, what it stands for.
@@ -285,9 +301,10 @@ class Builder:
             if not shutil.which("git", path=PATH):
                 found.append("source.git: git is not installed on this host")
                 return
-            outcome = await self.runner.run(self._step(plan, "source.git", _git(_mirror(plan.revision)), git=True))
+            step = self._step(plan, "source.git", _git(_mirror(plan.revision)), git=True)
+            outcome = await self.runner.run(step)
             if outcome.status:
-                found.append(f"source.git: '{plan.app.origin()}' cannot be fetched: {outcome.said}")
+                found.append(f"source.git: '{plan.app.origin()}' cannot be fetched: {_told(step, outcome)}")
         elif plan.app.kind() == "archive" and not plan.app.needs_upload() and self.fetch:
             plan.download = self.temporary / f"{plan.app.name}.archive"
             try:
@@ -325,7 +342,7 @@ class Builder:
                 try:
                     await self._build(plan)
                     plan.built = True
-                except (StepError, _tree.TreeError, OSError) as problem:
+                except (StepError, _tree.TreeError) as problem:
                     failures.append(self.mask(f"app {plan.app.name}: {problem}"))
                     await asyncio.to_thread(_tree.remove, self._folder(plan))
 
@@ -336,7 +353,8 @@ class Builder:
     async def _build(self, plan: Plan) -> None:
         folder = self._folder(plan)
         account = t.cast(pwd.struct_passwd, _account(plan.app.user))
-        await asyncio.to_thread(self._start_afresh, folder, account)
+        with _as_step("release", folder):
+            await asyncio.to_thread(self._start_afresh, folder, account)
         await self._source(plan, account)
         await self._venv(plan)
         for index, step in enumerate(plan.app.setup):
@@ -351,7 +369,8 @@ class Builder:
         )
         if plan.app.wsgi:
             await self._try(plan)
-        await asyncio.to_thread(self._finish, plan, account)
+        with _as_step("release", folder):
+            await asyncio.to_thread(self._finish, plan, account)
 
     def _start_afresh(self, folder: Path, account: pwd.struct_passwd) -> None:
         _tree.remove(folder)
@@ -369,7 +388,8 @@ class Builder:
         elif plan.app.kind():
             given = plan.download or Path(self.uploads[plan.missing_digest()])
             archive = folder / "source"
-            await asyncio.to_thread(shutil.copyfile, given, archive)
+            with _as_step(f"source.{plan.app.kind()}", archive):
+                await asyncio.to_thread(shutil.copyfile, given, archive)
             os.chown(archive, 0, account.pw_gid)
             archive.chmod(0o640)
             python = t.cast(Interpreter, plan.interpreter).path
@@ -411,7 +431,7 @@ class Builder:
         command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
-            (str(self.layout.data(app.name)),), check_sandbox(app.network), int(health["timeout"]) + _TO_START,
+            self._own_folders(app), check_sandbox(app.network, app.jit), int(health["timeout"]) + _TO_START,
         )  # fmt: skip
         outcome = await self.runner.run(step)
         if "\nTimeout (" in f"\n{outcome.err}":
@@ -484,7 +504,7 @@ class Builder:
 
     def _expect(self, step: Step, outcome: Outcome) -> None:
         if outcome.status:
-            raise StepError(f"{step.name}: failed with status {outcome.status}\n{outcome.said}".rstrip())
+            raise StepError(f"{step.name}: failed with status {outcome.status}\n{_told(step, outcome)}".rstrip())
 
     def _step(self, plan: Plan, name: str, script: str, *, git: bool = False, cwd: Path | None = None) -> Step:
         app = plan.app
@@ -503,11 +523,16 @@ class Builder:
             **self._own_env(plan),
             **({"SOURCE_URL": app.origin(), "SOURCE_CACHE": str(scratch)} if git else {}),
         }
-        writable = (self._folder(plan), scratch, self.layout.data(app.name)) if plan.release else (scratch,)
+        own = self._own_folders(app) if plan.release else ()
+        writable = (*([f"-{self._folder(plan)}"] if plan.release else []), f"-{scratch}", *own)
         return Step(
             app.name, name, self._some_user(app), script, env, str(cwd or "/"),
-            tuple(f"-{path}" for path in writable), BUILD, self.limit,
+            writable, BUILD, app.build_timeout,
         )  # fmt: skip
+
+    def _own_folders(self, app: App) -> tuple[str, ...]:
+        """What the application may write wherever it runs; what is not there is left out."""
+        return (f"-{self.layout.data(app.name)}", *(f"-{path}" for path in app.writable_paths))
 
     def _base_env(self, plan: Plan) -> dict[str, str]:
         return {"LANG": "C.UTF-8", "HOME": str(self.layout.data(plan.app.name))}
@@ -527,6 +552,46 @@ class Builder:
 
     def _uv(self) -> str | None:
         return shutil.which("uv", path=PATH)
+
+
+def _told(step: Step, outcome: Outcome) -> str:
+    """Return what a step that failed said, and what whoever reads that can do where its own words do not tell."""
+    advice = ""
+    if outcome.late and step.sandbox is BUILD:
+        advice = "build_timeout allows no step more; find out what it waits for, or allow more"
+    elif _NO_ROOM.search(outcome.said):
+        advice = _make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
+    elif _NO_ANSWER.search(outcome.said):
+        advice = _REACH.get(step.name.removeprefix("server_"), "")
+    return f"{outcome.said}\n{advice}".strip()
+
+
+def _make_room(folders: Iterable[Path]) -> str:
+    """Return the advice for the fullest of these folders."""
+    room = {folder: shutil.disk_usage(folder).free for folder in folders if folder.exists()}
+    fullest = min(room, key=room.__getitem__)
+    return f"the disk of {fullest} has {room[fullest] >> 20} MiB left; make room and run again"
+
+
+def words(problem: OSError, path: Path | None = None) -> str:
+    """Return what this process itself could not do at a path, and what helps where the disk is full."""
+    place = Path(os.fsdecode(problem.filename)) if problem.filename and not path else path
+    if not place:
+        return str(problem.strerror)
+    text = f"{place}: {problem.strerror}"
+    if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return text
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    return f"{text}\n{_make_room([there])}"
+
+
+@contextlib.contextmanager
+def _as_step(name: str, path: Path) -> Iterator[None]:
+    """Makes what this process itself cannot do a failure of the step."""
+    try:
+        yield
+    except OSError as problem:
+        raise StepError(f"{name}: {words(problem, path)}") from problem
 
 
 def _account(name: str) -> pwd.struct_passwd | None:

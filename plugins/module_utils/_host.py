@@ -19,6 +19,8 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import _gateway, _listeners
+
 
 class TransactionError(Exception):
     """A sentence for the user, with what else the result should carry (C(file), C(line), C(application))."""
@@ -56,9 +58,14 @@ class Host:
         except (OSError, http.client.HTTPException) as error:
             return str(error) or type(error).__name__
 
-    def ask(self, url: str, host: str | None, timeout: float) -> str:
-        """Return the status line that a web server answers, such as C(200 OK), or the words of the error."""
+    def ask(self, url: str, host: str | None, timeout: float, mount: str = "") -> str:
+        """Return the status line of the answer, such as C(200 OK), or the words of the error.
+
+        `url` is that of a web server, or of the endpoint of an application that is mounted at `mount`.
+        """
         try:
+            if urllib.parse.urlsplit(url).scheme.endswith(_gateway.SUFFIX):
+                return _gateway.ask(url, mount, host or "localhost", timeout)
             with _answer(url, host, timeout) as answer:
                 return f"{answer.status} {answer.reason}"
         except (OSError, http.client.HTTPException) as error:
@@ -76,6 +83,10 @@ class Host:
                     found[parent].add(int(path.parent.name))
         return found
 
+    def refusal(self, address: str, units: t.Container[str]) -> str:
+        """Return why none of these units could listen there; empty where one can, or does already."""
+        return _listeners.refusal(address, units)
+
     def clock(self) -> float:
         """Seconds that only ever grow."""
         return time.monotonic()
@@ -89,23 +100,46 @@ class Host:
         time.sleep(seconds)
 
 
-def connection(url: str, timeout: float) -> http.client.HTTPConnection:
-    """Return a connection, not open yet, to the web server of this host that `url` names; C(timeout) in seconds."""
+class _Encrypted(http.client.HTTPSConnection):
+    """Asks for a certificate by the name of the site, at whatever address that is."""
+
+    def __init__(self, address: str, site: str, timeout: float) -> None:
+        # It is this host, whatever its certificate says.
+        self.trusting = ssl.create_default_context()
+        self.trusting.check_hostname = False
+        self.trusting.verify_mode = ssl.CERT_NONE
+        super().__init__(address, timeout=timeout, context=self.trusting)
+        self.site = site
+
+    def connect(self) -> None:
+        """Open the connection."""
+        http.client.HTTPConnection.connect(self)
+        self.sock = self.trusting.wrap_socket(self.sock, server_hostname=self.site)
+
+
+def connection(url: str, timeout: float, site: str | None = None) -> http.client.HTTPConnection:
+    """Return a connection, not open yet, to the web server of this host that `url` names; C(timeout) in seconds.
+
+    Over TLS it asks for `site`, for which a server may have a certificate where it has none for its address.
+    """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https":
         return http.client.HTTPConnection(parts.netloc, timeout=timeout)
-    # It is this host, whatever name its certificate has.
-    trusting = ssl.create_default_context()
-    trusting.check_hostname = False
-    trusting.verify_mode = ssl.CERT_NONE
-    return http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=trusting)
+    return _Encrypted(parts.netloc, site or str(parts.hostname), timeout)
+
+
+def encrypted(url: str) -> str:
+    """Return the address of the same server at which it answers over TLS, port 443."""
+    parts = urllib.parse.urlsplit(url)
+    address = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return urllib.parse.urlunsplit(("https", f"{address}:443", parts.path, parts.query, ""))
 
 
 @contextlib.contextmanager
 def _answer(url: str, host: str | None, timeout: float) -> t.Iterator[http.client.HTTPResponse]:
     """Ask a web server of this host; `host` is the name that it is asked by."""
     path = urllib.parse.urlsplit(url).path or "/"
-    with contextlib.closing(connection(url, timeout)) as server:
+    with contextlib.closing(connection(url, timeout, host)) as server:
         server.request("GET", path, headers={"Host": host} if host else {})
         yield server.getresponse()
 

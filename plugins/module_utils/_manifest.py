@@ -51,6 +51,10 @@ class Record:
         replace(path, self.node)
 
 
+def _by_path(digests: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {key: paths for key, paths in digests.items() if isinstance(paths, dict)}
+
+
 @dataclass
 class Manifest(Record):
     """What a part owns, and what of it is in service."""
@@ -64,6 +68,13 @@ class Manifest(Record):
     """Unit -> verb -> path -> digest of the file that the unit had when it last did that."""
     ran: dict[str, dict[str, str]] = field(default_factory=dict)
     """Command -> path -> digest of the file when it last ran."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Link -> target that had to be taken back when part of this was put in service."""
+
+    def __post_init__(self) -> None:
+        """Take what the first versions noted, one digest of all files, for not loaded."""
+        self.loaded = {unit: _by_path(verbs) for unit, verbs in self.loaded.items()}
+        self.ran = _by_path(self.ran)
 
     def forget(self, journal: Journal) -> None:
         """Take all that a transaction may have touched for not loaded."""

@@ -59,6 +59,11 @@ class Host:
         found = re.search(r'^PRETTY_NAME="?([^"\n]+)', read(self.release), re.MULTILINE)
         return found.group(1) if found else "this system"
 
+    def version(self) -> str:
+        """Debian's release, such as 13; empty where it has no number yet."""
+        found = re.search(r'^VERSION_ID="?([^"\n]+)', read(self.release), re.MULTILINE)
+        return found.group(1) if found else ""
+
 
 class Packages:
     """The wanted packages of a host (see the module's options).
@@ -177,6 +182,11 @@ class Packages:
         if status and "dpkg --configure -a" in out:
             self._apt(["dpkg", "--force-confold", "--force-confdef", "--configure", "-a"], lock)
             status, out = self._apt(command, lock)
+        if status and LOCKED.search(out):
+            raise PackagesError(
+                f"apt could not install {', '.join(missing)}: somebody else has been installing packages for more than"
+                f" {self.lock_timeout} seconds; let that come to its end, and run again\n{complaint(out)}"
+            )
         if status and is_fresh:
             # Lists that are young may still be older than what the mirror has now.
             refreshed = self._refresh(lock)

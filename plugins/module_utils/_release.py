@@ -39,10 +39,13 @@ class App:
     server_requirements: list[str] = field(default_factory=list)
     python: str = "python3"
     setup: list[dict[str, t.Any]] = field(default_factory=list)
+    build_timeout: int = 1800
     static: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     wsgi: str | None = None
     network: bool = False
+    jit: bool = False
+    writable_paths: list[str] = field(default_factory=list)
     health: Mapping[str, t.Any] = field(default_factory=dict)
     keep: int = 5
     first: bool = True

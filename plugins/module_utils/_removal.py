@@ -28,6 +28,8 @@ class Removal:
         self.absent = list(dict.fromkeys(absent))
         self.purge = list(dict.fromkeys(purge))
         self.users = set(users)
+        self.sizes: dict[str, int] = {}
+        """What the folders that went held, in bytes."""
 
     def problems(self, present: Iterable[str]) -> list[str]:
         """What forbids the removal; `present` are the names of applications that have to stay."""
@@ -42,6 +44,7 @@ class Removal:
         for folder in self._folders():
             if os.path.lexists(folder):
                 gone.append(str(folder))
+                self.sizes[str(folder)] = _tree.size(folder)
                 if not is_check:
                     _tree.remove(folder)
         for name in self.purge:

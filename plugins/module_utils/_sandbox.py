@@ -12,6 +12,8 @@ COMMON = [
     "DevicePolicy=closed",
     "ProtectSystem=strict",
     "ProtectHome=yes",
+    # A server may leave its logs, which tell of all sites' visitors, for everybody to read.
+    "InaccessiblePaths=-/var/log",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
     "ProtectKernelLogs=yes",
@@ -35,12 +37,12 @@ COMMON = [
 _SERVICE = [
     *COMMON,
     "ProcSubset=pid",
-    "MemoryDenyWriteExecute=yes",
     "SystemCallFilter=@system-service",
     "SystemCallFilter=~@privileged @resources",
     "SystemCallErrorNumber=EPERM",
 ]
 
+_NO_JIT = ["MemoryDenyWriteExecute=yes"]
 _NETWORK = ["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"]
 _NO_NETWORK = ["RestrictAddressFamilies=AF_UNIX", "PrivateNetwork=yes", "IPAddressDeny=any"]
 # The loopback is the service's own one: nobody else reaches what it has there, nor it what others have on theirs.
@@ -52,9 +54,11 @@ _OWN_LOOPBACK = [
 ]
 
 
-def service(network: bool, loopback: bool = False) -> list[str]:
+def service(network: bool, jit: bool = False, loopback: bool = False) -> list[str]:
     """Return the sandbox of a running application, which may open network connections or reaches unix sockets only.
 
-    With ``loopback``, its server consists of several parts that reach each other over a loopback of their own.
+    With ``jit`` it may make machine code and run it. With ``loopback``, its server consists of several parts that reach
+    each other over a loopback of their own.
     """
-    return [*_SERVICE, *(_NETWORK if network else _OWN_LOOPBACK if loopback else _NO_NETWORK)]
+    reach = _NETWORK if network else _OWN_LOOPBACK if loopback else _NO_NETWORK
+    return [*_SERVICE, *([] if jit else _NO_JIT), *reach]

@@ -82,6 +82,13 @@ class Change:
     after: Node | None
     secret: bool = False
 
+    @property
+    def applications(self) -> list[str]:
+        """Return the applications whose lines differ; all that the file names where the lines above them do."""
+        before, after = (_sections(node.text) if node else {} for node in (self.before, self.after))
+        differ = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+        return sorted(({*before, *after} if "" in differ else differ) - {""})
+
 
 def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
     """Test the folder with the changes in it, while the live files stay as they are.
@@ -172,3 +179,13 @@ def _application(path: Path, line: int) -> str | None:
     except OSError:
         return None
     return next((found[1] for text in reversed(lines) if (found := APPLICATION.search(text))), None)
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    """Return the lines below each application's name; those above all names have none."""
+    name, found = "", dict[str, list[str]]()
+    for line in text.splitlines():
+        named = APPLICATION.search(line)
+        name = named[1] if named else name
+        found.setdefault(name, []).append(line)
+    return found

@@ -9,6 +9,7 @@ import datetime
 import http.client
 import pwd
 import re
+import ssl
 import time
 import typing as t
 import urllib.parse
@@ -17,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ._host import connection
+from . import _gateway
+from ._host import connection, encrypted
 from ._manifest import Manifest, Store
 from ._release import marker, target
 from ._removal import ACCOUNT
@@ -45,6 +47,9 @@ PLACES = (
 )
 """What an application has on a host: a word for it, and where its name is."""
 
+ENDS = 'for file; do echo "$file $(openssl x509 -noout -enddate -in "$file")"; done'
+"""Tells of all certificates at once, when each one ends."""
+
 STAYS = "data"
 """What an application with C(state: absent) leaves behind, as it is not said to be purged."""
 
@@ -55,12 +60,18 @@ class StatusError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """The health request of an application, asked through the front end; C(timeout) in seconds."""
+    """The health request of an application, asked at its endpoint or, without one, through the front end.
+
+    C(timeout) in seconds.
+    """
 
     app: str
     host: str
     path: str
     timeout: int
+    endpoint: str = ""
+    mount: str = ""
+    https: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,14 +115,20 @@ def ask(url: str, question: Question) -> Facts:
     path = urllib.parse.quote(question.path, safe="/?&=%+:@,;!$'()*~")
     status, error = None, ""
     begin = time.monotonic()
-    with contextlib.closing(connection(url, question.timeout)) as server:
-        try:
-            server.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
-            status = server.getresponse().status
-        except TimeoutError:
-            error = f"no answer after {question.timeout} s"
-        except (OSError, http.client.HTTPException) as problem:
-            error = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+    try:
+        if question.endpoint:
+            line = _gateway.ask(question.endpoint + path, question.mount, question.host, question.timeout)
+            status = int(line[:3]) if line[:3].isdigit() else None
+            error = "" if status else f"no status, but {line[:80]!r}"
+        else:
+            address = encrypted(url) if question.https else url
+            with contextlib.closing(connection(address, question.timeout, question.host)) as server:
+                server.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
+                status = server.getresponse().status
+    except TimeoutError:
+        error = f"no answer after {question.timeout} s"
+    except (OSError, http.client.HTTPException) as problem:
+        error = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return {"status": status, "seconds": round(time.monotonic() - begin, 3), "error": error}
 
 
@@ -143,6 +160,7 @@ class Status:
                 server: {"unit": unit, "state": state(units[unit]), "version": self._version(unit)}
                 for server, unit in sorted(front_ends.items())
             },
+            "certificates": self._certificates(),
             "health": self._health(wanted),
             "orphans": self._orphans(wanted, units),
             "interrupted": sorted(self.store.journals()),
@@ -273,6 +291,27 @@ class Status:
         package = unit.removesuffix(".service")
         status, output, _complaints = self.run(["dpkg-query", "--show", "--showformat=${Version}", package])
         return "" if status else output.strip()
+
+    # ---- certificates
+
+    def _certificates(self) -> Facts:
+        """Return C(end) (UTC) and C(stand_in) of what each site has."""
+        links = {path.name: path for path in sorted(self.root.glob("etc/pyhost/tls/[!.]*")) if path.is_symlink()}
+        # For names that no site has, where a server needs one to refuse them.
+        links.pop("_unknown", None)
+        if not links:
+            return {}
+        files = {str(path / "fullchain.pem"): name for name, path in links.items()}
+        _status, output, _complaints = self.run(["sh", "-c", ENDS, "sh", *files])
+        found: Facts = {}
+        for line in output.splitlines():
+            file, _equals, date = line.partition(" notAfter=")
+            if date and file in files:
+                moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(date), datetime.UTC)
+                name = files[file]
+                stand_in = links[name].readlink().parts[0] == ".stand_in"
+                found[name] = {"end": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "stand_in": stand_in}
+        return found
 
     # ---- health
 

@@ -28,9 +28,9 @@ def _keeping_ipc(settings: Iterable[str]) -> list[str]:
 BUILD = _keeping_ipc(COMMON)
 
 
-def check_sandbox(network: bool) -> list[str]:
+def check_sandbox(network: bool, jit: bool) -> list[str]:
     """Return the sandbox in which a release is tried: the one that it will run in."""
-    return _keeping_ipc(service(network))
+    return _keeping_ipc(service(network, jit))
 
 
 _TAIL = 256 * 1024
@@ -61,6 +61,8 @@ class Outcome:
     status: int
     out: str
     err: str
+    late: bool = False
+    """Whether it was stopped at its limit."""
 
     @property
     def said(self) -> str:
@@ -110,7 +112,8 @@ class Systemd:
         started = time.monotonic()
         outcome = await _communicate(command, script(step))
         if outcome.status and time.monotonic() - started >= step.limit:
-            return Outcome(outcome.status, outcome.out, f"{outcome.err}\nit was stopped after {step.limit} seconds")
+            said = f"{outcome.err}\nit was stopped after {step.limit} seconds"
+            return Outcome(outcome.status, outcome.out, said, late=True)
         return outcome
 
     async def stop_leftovers(self) -> None:

@@ -53,6 +53,8 @@ LOCK_TIMEOUT = 120.0
 SETTLED = 1.0
 START_TIMEOUT = 60.0
 POLL = 0.2
+# What asks for a reload while another is under way may not be heard.
+REPEAT = 5.0
 # Lines of a server's log that a message quotes.
 SAID = 10
 UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
@@ -104,10 +106,11 @@ class Probe:
 
 @dataclass(frozen=True)
 class Request:
-    """What a web server must answer, seen from the host, once a file that changed is in service."""
+    """What a web server, or an application at its endpoint, must answer once a file that changed is in service."""
 
     file: str
     url: str
+    mount: str = ""
     host: str | None = None
     status: tuple[int, ...] = ()
     """Good answers; none given: all below 500."""
@@ -124,6 +127,14 @@ class Request:
         return f"{self.url} (Host: {self.host}) answers '{answer}'; it must be {right}"
 
 
+class RefusedError(TransactionError):
+    """What belongs to a file that changed does not answer as it must."""
+
+    def __init__(self, message: str, request: Request) -> None:
+        super().__init__(message, application=_application(request.unit) if request.unit else None)
+        self.file = request.file
+
+
 @dataclass(frozen=True)
 class Wish:
     """What a part wants of its host."""
@@ -136,6 +147,8 @@ class Wish:
     take: bool = False
     replaces: frozenset[str] = frozenset()
     retire: frozenset[str] = frozenset()
+    listen: tuple[str, ...] = ()
+    """Where its units listen over TCP; they give way who are replaced or retired."""
     test: Test | None = None
     probe: Probe | None = None
     partial: bool = False
@@ -182,6 +195,7 @@ class Outcome:
     changes: list[Change] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
     commands: list[list[str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class Transaction:
@@ -193,6 +207,7 @@ class Transaction:
         self.store = Store(state)
         self.wish = wish
         self.check = check
+        self.warnings: list[str] = []
 
     def run(self) -> Outcome:
         """Bring the host to what is wanted, or leave it as it was and raise TransactionError."""
@@ -214,6 +229,7 @@ class Transaction:
         try:
             plan = self._compare(mine if self.check else None)
             if not plan.idle:
+                self._refuse_what_somebody_holds(plan)
                 tested = self._test(plan)
         except (TransactionError, OSError) as error:
             # The killed run may have put in service what is no longer there.
@@ -231,6 +247,7 @@ class Transaction:
             units={**todo.touched, **dict.fromkeys(plan.start, "start"),
                    **dict.fromkeys((*todo.dropped, *todo.retired), "stop")},
             commands=todo.commands,
+            warnings=self.warnings,
         )
 
     @contextlib.contextmanager
@@ -291,7 +308,7 @@ class Transaction:
         leaving: list[Change] = []
         originals: dict[str, Node] = {}
         files: dict[str, dict[str, t.Any]] = {}
-        wanted = self._nodes()
+        wanted = self._nodes(mine.refused)
         for entry in wish.entries:
             path = Path(entry.path)
             before, after = look(path), wanted[entry.path]
@@ -385,6 +402,8 @@ class Transaction:
             units=sorted({*wish.units, *kept_units}),
             loaded=loaded,
             ran=ran,
+            refused={path: target for path, target in mine.refused.items()
+                     if path in files and wanted.get(path) != Node(target.encode())},
         )
         journal = Journal(
             transaction=transaction,
@@ -422,7 +441,7 @@ class Transaction:
         if problems:
             raise TransactionError("\n".join(problems))
 
-    def _nodes(self) -> dict[str, Node | None]:
+    def _nodes(self, refused: t.Mapping[str, str]) -> dict[str, Node | None]:
         """Return what shall be at each path; in check mode, users and link targets may be yet to come."""
         problems: list[str] = []
         users: dict[str, int | None] = {}
@@ -443,7 +462,7 @@ class Transaction:
             if entry.link is not None:
                 nodes[entry.path] = Node(entry.link.encode())
             elif entry.follow is not None:
-                target = self._follow(entry, problems)
+                target = self._follow(entry, refused.get(entry.path), problems)
                 nodes[entry.path] = Node(target.encode())
             elif entry.content is not None:
                 nodes[entry.path] = Node(
@@ -456,8 +475,11 @@ class Transaction:
             raise TransactionError("\n".join(problems))
         return nodes
 
-    def _follow(self, entry: Entry, problems: list[str]) -> str:
-        """Return the target of the link that the entry follows, such that it leads to the same place."""
+    def _follow(self, entry: Entry, refused: str | None, problems: list[str]) -> str:
+        """Return the target of the link that the entry follows, such that it leads to the same place.
+
+        What was refused is tried again only by who asks for it: a run with `partial`.
+        """
         leader = Path(str(entry.follow))
         try:
             target = leader.readlink()
@@ -465,7 +487,15 @@ class Transaction:
             if not self.check:
                 problems.append(f"{entry.where}.follow: {leader} is no symbolic link; make it in an earlier task")
             return f"as {leader} will"
-        return str(target if leader.parent == Path(entry.path).parent else leader.parent / target)
+        wanted = str(target if leader.parent == Path(entry.path).parent else leader.parent / target)
+        now = look(Path(entry.path))
+        if not now or wanted != refused or self.wish.partial:
+            return wanted
+        stays = os.fsdecode(now.data)
+        self.warnings.append(
+            f"{entry.path}: stays at {stays}, because {refused} had to be taken back once it was in service; "
+            "change what it is made of, or let the playbook deploy try it again")
+        return stays
 
     def _digests(
         self, wanted: dict[str, Node | None]
@@ -502,6 +532,15 @@ class Transaction:
 
     # Step 3: test
 
+    def _refuse_what_somebody_holds(self, plan: Plan) -> None:
+        """No server's test tells that it could not listen."""
+        ours = {*self.wish.units, *plan.journal.dropped, *plan.journal.retired}
+        refusals = [refusal for address in self.wish.listen if (refusal := self.host.refusal(address, ours))]
+        if refusals:
+            raise TransactionError(
+                "\n".join(refusals) + "\nNothing was changed; end what listens there, or have "
+                f"{self.wish.part} listen somewhere else")
+
     def _test(self, plan: Plan) -> bool:
         """Let the server test the changes; return False when that is only possible with the changes in place."""
         test = self.wish.test
@@ -521,6 +560,7 @@ class Transaction:
         mine = self.store.manifest(self.wish.part)
         in_service = False
         try:
+            requests = self._to_ask(plan)
             self._prepare(plan)
             in_service = bool(journal.dropped)
             self._stop(journal.dropped)
@@ -530,25 +570,37 @@ class Transaction:
             in_service = True
             since = self.host.now()
             logged = self.wish.probe.logged() if self.wish.probe else 0
-            services = [unit for unit in journal.touched if unit.endswith(".service")]
-            workers = self._workers(self.systemd.show(services)) if self.wish.requests else {}
+            # Those of applications; a web server's may have visitors for hours.
+            services = {served_by(unit) for unit in self.wish.units if unit.endswith(".socket")}
+            workers = self._workers(self.systemd.show(services & {*journal.touched}))
             before = self._settle(self.wish.units, journal.touched, journal.commands,
                                   [change.path for change in plan.changes], since,
                                   set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
             self._probe(logged, since)
-            self._ask({str(change.path) for change in plan.changes}, workers, since)
+            self._ask(requests, workers, since)
             self._stop(journal.retired)
             self._swap(plan.leaving)
             if any(str(change.path).startswith(UNIT_FOLDERS) for change in plan.leaving):
                 self.systemd.reload_manager()
         except (TransactionError, OSError) as error:
+            if in_service:
+                mine.refused |= self._refused(plan, error)
             self._roll_back(mine, journal, error, in_service)
             raise
         new(self.store.manifest_path(self.wish.part)).rename(self.store.manifest_path(self.wish.part))
         sync([self.store.folder])
         self._finish(self.wish.part, journal)
+
+    def _refused(self, plan: Plan, error: Exception) -> dict[str, str]:
+        """Return the links that are to blame, or may be, with the targets that they had in service."""
+        if isinstance(error, RefusedError):
+            suspects = {error.file}
+        else:
+            suspects = {entry.path for entry in self.wish.entries if entry.follow and self.wish.partial}
+        return {str(change.path): os.fsdecode(change.after.data) for change in plan.changes
+                if change.after and str(change.path) in suspects}
 
     def _prepare(self, plan: Plan) -> None:
         """Write all that is new beside what is there; from here on a journal tells how to take it back."""
@@ -636,7 +688,9 @@ class Transaction:
         unit, *others = guilty
         words = self.systemd.words(unit, since)
         also = f" (and of {', '.join(others)})" if others else ""
-        said = "\n".join(filter(None, (complaint, words)))
+        taken = "Address already in use" in words
+        advice = "somebody else has this address; on the host, `ss -lntxp` tells who listens" if taken else ""
+        said = "\n".join(filter(None, (complaint, words, advice)))
         return blame(f"{what} of {unit}{also}", said, application=_application(unit))
 
     def _prove(self, units: t.Collection[str], since: float, quiet: bool) -> None:
@@ -682,12 +736,29 @@ class Transaction:
         started = self.host.children(mains.values())
         return {unit: started[main] for unit, main in mains.items()}
 
-    def _ask(self, changed: t.Collection[str], workers: dict[str, set[int]], since: float) -> None:
-        """Ask what belongs to the files that changed, again and again until `workers` have given way to others."""
-        requests = [request for request in self.wish.requests if request.file in changed]
-        if not requests:
+    def _to_ask(self, plan: Plan) -> list[Request]:
+        """Return the requests whose file changes.
+
+        Without `partial` only those that are answered well before, and of whose unit nothing else changes: the web
+        server may have to be told first.
+        """
+        changes = {str(change.path): change for change in plan.changes}
+        requests = [request for request in self.wish.requests if request.file in changes]
+        if self.wish.partial:
+            return requests
+        asked = {request.file for request in requests}
+        others = {*plan.journal.brought, *plan.journal.dropped, *(
+            entry.unit for entry in self.wish.entries if entry.path in changes.keys() - asked)}
+        return [request for request in requests if changes[request.file].before and request.unit not in others
+                and not request.complaint(self.host.ask(request.url, request.host, request.timeout, request.mount))]
+
+    def _ask(self, requests: t.Sequence[Request], workers: dict[str, set[int]], since: float) -> None:
+        """Ask again and again until `workers` have given way to others."""
+        if not (requests or workers):
             return
-        end = self.host.clock() + max(request.timeout for request in requests)
+        begin = self.host.clock()
+        end = begin + max((request.timeout for request in requests), default=Request.timeout)
+        repeat = begin + REPEAT
         first = self.systemd.show(workers)
         while True:
             states = self.systemd.show(workers)
@@ -700,16 +771,16 @@ class Transaction:
                 raise self._blame(bad, "the start", "its new processes did not stay", since)
             for request in requests:
                 # Whether they stay is to be seen in time, so no single answer is waited for.
-                answer = self.host.ask(request.url, request.host, request.timeout if last else SETTLED)
+                answer = self.host.ask(request.url, request.host, request.timeout if last else SETTLED, request.mount)
                 complaint = request.complaint(answer)
                 if complaint and (last or answer[:3].isdigit()):
                     words = self.systemd.words(request.unit, since) if request.unit else ""
-                    raise TransactionError(
-                        f"{complaint}\n{words}".strip(),
-                        application=_application(request.unit) if request.unit else None)
-            if last:
+                    raise RefusedError(f"{complaint}\n{words}".strip(), request)
+            if last or self.host.clock() > repeat:
                 # Or nobody asked it to go: an earlier reload was still under way. Where one is now, this does nothing.
                 self._do(since)("reload", left)
+                repeat = self.host.clock() + REPEAT
+            if last:
                 return
             self.host.sleep(POLL)
 
@@ -745,6 +816,10 @@ class Transaction:
             # The manifest says by now what the next run has to make up.
             self._close(self.wish.part)
             raise
+        if mine.refused:
+            # A disk that is full now is no reason to leave the rest undone.
+            with contextlib.suppress(OSError):
+                mine.save(self.store.manifest_path(self.wish.part))
         self._close(self.wish.part)
 
     def _serve_again(self, mine: Manifest, journal: Journal, error: Exception) -> None:

@@ -60,7 +60,10 @@ options:
         description: Target of a symbolic link.
         type: str
       follow:
-        description: A symbolic link on the host; the link at C(path) takes over its target.
+        description:
+          - A symbolic link on the host; the link at C(path) takes over its target.
+          - A target that had to be taken back because of O(requests), or in a run with O(partial), is tried again by a
+            run with O(partial) alone; others warn and leave the link as it is.
         type: path
       each:
         description:
@@ -160,11 +163,20 @@ options:
       - What this part does not have on the host yet is an error then.
     type: bool
     default: false
+  ask:
+    description:
+      - Where O(requests) are made, addresses of web servers as seen from the host; C(endpoint) stands for
+        O(requests[].endpoint) of each request that has one.
+    type: list
+    elements: str
+    default: []
   requests:
     description:
-      - What a web server must answer once all this is in service; else everything is taken back. A request is made only
-        if its file changed, and again and again until the processes that had the old file have gone, for at most
-        O(requests[].timeout).
+      - What must be answered at each address of O(ask) once all this is in service; else everything is taken back. A
+        request is made only if its file changed, and again and again until the processes that had the old file have
+        gone, for at most O(requests[].timeout).
+      - Without O(partial) it is made only where nothing else changes of what its unit reads, and where it is answered
+        well before, as the web server may have yet to be told of the rest.
     type: list
     elements: dict
     default: []
@@ -173,17 +185,26 @@ options:
         description: Path of one of O(files).
         type: path
         required: true
-      url:
-        description: Address of the web server, as seen from the host. Requests without one are not made.
+      endpoint:
+        description: Where the application listens itself, C(PROTOCOL+unix://SOCKET) with the path of the socket
+          percent-encoded, for one of the protocols uwsgi, fastcgi, scgi and http.
+        type: str
+        default: ""
+      mount:
+        description: Where the application is mounted, without a slash at the end.
         type: str
         default: ""
       path:
-        description: Path below that address.
+        description: Path below that.
         type: str
         default: /
       host:
         description: Value of the C(Host) header.
         type: str
+      https:
+        description: Ask web servers over TLS, at port 443 of the addresses in O(ask).
+        type: bool
+        default: false
       status:
         description: Good answers. When left out, all below 500.
         type: list
@@ -195,6 +216,14 @@ options:
       unit:
         description: Unit whose last words a failure quotes.
         type: str
+  listen:
+    description:
+      - Where the units listen over TCP, C(port), C(address:port) or C([address]:port). When there is something to
+        change and anybody else but O(units) and what gives way to them listens there already, the task fails before
+        anything is changed, naming that process; a server's own test does not tell.
+    type: list
+    elements: str
+    default: []
   test:
     description: How the server tests its configuration before it is in service.
     type: dict
@@ -301,8 +330,9 @@ EXAMPLES = r"""
     partial: true
     files:
       - {path: /srv/pyhost/shop/current, follow: /srv/pyhost/shop/next, unit: pyhost-shop.service, verb: reload}
+    ask: ["http://127.0.0.1"]
     requests:
-      - {file: /srv/pyhost/shop/current, url: "http://127.0.0.1", path: /health, host: shop.example.org}
+      - {file: /srv/pyhost/shop/current, path: /health, host: shop.example.org}
 """
 
 RETURN = r"""
@@ -312,6 +342,28 @@ files:
   elements: str
   returned: success
   sample: [/etc/nginx/nginx.conf]
+applications:
+  description: Of those paths the ones that name applications (as the messages about errors do), with those whose lines
+    changed.
+  type: dict
+  returned: success
+  sample: {/etc/nginx/pyhost/sites/shop.example.conf: [shop]}
+links:
+  description: Of those paths the symbolic links, with their targets C(before) and C(after); empty where there is none.
+  type: dict
+  returned: success
+  sample: {/srv/pyhost/shop/current: {before: releases/0a1b2c3d4e5f6789, after: releases/9f86d081884c7d65}}
+removed:
+  description: Those of the paths and units that this host does not have any more.
+  type: list
+  elements: str
+  returned: success
+  sample: [/etc/systemd/system/pyhost-blog.service, pyhost-blog.service]
+seconds:
+  description: How long it took, as seen from the controller.
+  type: float
+  returned: success
+  sample: 1.2
 units:
   description: What was done with which unit.
   type: dict
@@ -363,9 +415,16 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError, encrypted
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Probe, Request, Transaction, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import (
+    Entry,
+    Outcome,
+    Probe,
+    Request,
+    Transaction,
+    Wish,
+)
 
 STATE = Path("/var/lib/pyhost/.manifest")
 
@@ -402,13 +461,17 @@ ARGUMENTS: dict[str, t.Any] = {
     "replaces": {"type": "list", "elements": "str", "default": []},
     "retire": {"type": "list", "elements": "str", "default": []},
     "partial": {"type": "bool", "default": False},
+    "listen": {"type": "list", "elements": "str", "default": []},
+    "ask": {"type": "list", "elements": "str", "default": []},
     "requests": {
         "type": "list", "elements": "dict", "default": [],
         "options": {
             "file": {"type": "path", "required": True},
-            "url": {"type": "str", "default": ""},
+            "endpoint": {"type": "str", "default": ""},
+            "mount": {"type": "str", "default": ""},
             "path": {"type": "str", "default": "/"},
             "host": {"type": "str"},
+            "https": {"type": "bool", "default": False},
             "status": {"type": "list", "elements": "int"},
             "timeout": {"type": "int", "default": 30},
             "unit": {"type": "str"},
@@ -454,18 +517,26 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         take=params["take"],
         replaces=frozenset(params["replaces"]),
         retire=frozenset(params["retire"]),
+        listen=tuple(params["listen"]),
         partial=params["partial"],
-        requests=tuple(
-            Request(url=f"{request.pop('url').rstrip('/')}{request.pop('path')}",
-                    status=tuple(request.pop("status") or ()), **request)
-            for request in map(dict, params["requests"]) if request["url"]
-        ),
+        requests=tuple(request for each in params["requests"] for request in _requests(each, params["ask"])),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(
             probe["url"], params["generation"], probe["host"], probe["timeout"], probe["log"] and Path(probe["log"])
         ),
     )
+
+
+def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
+    """Return a request for each address."""
+    same = {key: request[key] for key in ("file", "mount", "host", "timeout", "unit")}
+    for address in ask:
+        server = encrypted(address) if request["https"] else address
+        at = request["endpoint"] if address == "endpoint" else server.rstrip("/")
+        if at:
+            url = f"{at}{request['mount']}{request['path']}"
+            yield Request(url=url, status=tuple(request["status"] or ()), **same)
 
 
 def secrets_of(params: dict[str, t.Any]) -> set[str]:
@@ -492,6 +563,25 @@ def diff_of(change: Change) -> dict[str, t.Any]:
     return {"before_header": name, "after_header": name, "before": shown[0], "after": shown[1]}
 
 
+def told_of(outcome: Outcome, wish: Wish) -> dict[str, t.Any]:
+    """Return what became of files and units, for people."""
+    empty = {entry.path for entry in wish.entries}
+    gone = [str(change.path) for change in outcome.changes
+            if change.after is None and str(change.path) not in empty]
+    return {
+        "files": [str(change.path) for change in outcome.changes],
+        "applications": {str(change.path): names for change in outcome.changes if (names := change.applications)},
+        "links": {
+            str(change.path): dict(zip(("before", "after"), targets, strict=True))
+            for change in outcome.changes
+            for targets in [[node.data.decode() if node else "" for node in (change.before, change.after)]]
+            if all(node is None or node.mode is None for node in (change.before, change.after))
+        },
+        "units": outcome.units,
+        "removed": [*gone, *(unit for unit, verb in outcome.units.items() if verb == "stop")],
+    }
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -512,14 +602,16 @@ def main() -> None:
     module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
     host = Host(functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False))
     try:
-        outcome = Transaction(host, STATE, wish_of(params), module.check_mode).run()
+        wish = wish_of(params)
+        outcome = Transaction(host, STATE, wish, module.check_mode).run()
     except TransactionError as error:
         module.fail_json(msg=str(error), invocation=invocation, **error.details)
+    for text in outcome.warnings:
+        module.warn(text)
     result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}
     module.exit_json(
         changed=outcome.changed,
-        files=[str(change.path) for change in outcome.changes],
-        units=outcome.units,
+        **told_of(outcome, wish),
         commands=outcome.commands,
         generation=params["generation"],
         healed=outcome.healed,

@@ -104,6 +104,11 @@ version:
   type: str
   returned: success
   sample: 1.2.104
+seconds:
+  description: How long it took, as seen from the controller.
+  type: float
+  returned: success
+  sample: 31.5
 """
 
 import functools

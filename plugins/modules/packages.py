@@ -68,12 +68,22 @@ installed:
   elements: str
   returned: success
   sample: [nginx-light]
+seconds:
+  description: How long it took.
+  type: float
+  returned: success
+  sample: 4.2
 disabled:
   description: The units of O(disable) that the packages had enabled.
   type: list
   elements: str
   returned: success
   sample: [uwsgi.service]
+debian:
+  description: Debian's release; empty where it has no number yet.
+  type: str
+  returned: success
+  sample: "13"
 """
 
 import functools
@@ -108,6 +118,7 @@ def main() -> None:
         changed=bool(missing or disabled),
         installed=missing,
         disabled=disabled,
+        debian=packages.host.version(),
         diff={"before": "", "after": "".join(f"{name}\n" for name in missing)},
     )
 

@@ -102,6 +102,10 @@ options:
             description: Run it only where O(apps[].first) is true.
             type: bool
             default: false
+      build_timeout:
+        description: Seconds that one step of the build may take.
+        type: int
+        default: 1800
       static:
         description:
           - Static files by URL. Relative paths are taken from the code folder after the setup steps and published under
@@ -121,6 +125,15 @@ options:
         description: Whether it may open network connections when it is tried, as it may when it runs.
         type: bool
         default: false
+      jit:
+        description: Whether it may make machine code and run it when it is tried, as it may when it runs.
+        type: bool
+        default: false
+      writable_paths:
+        description: Folders that setup steps may write, and the application when it is tried, beside its data folder.
+        type: list
+        elements: str
+        default: []
       health:
         description:
           - The request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the
@@ -188,10 +201,6 @@ options:
     description: Group of the front end, which alone may read C(public).
     type: str
     default: www-data
-  limit:
-    description: Seconds that one step of a build may take.
-    type: int
-    default: 1800
   lock_timeout:
     description: Seconds to wait for another run that builds on this host.
     type: int
@@ -272,6 +281,16 @@ removed:
   type: list
   elements: str
   returned: success
+sizes:
+  description: What those folders that went for O(absent) and O(purge) held on the disk, in bytes.
+  type: dict
+  returned: success
+  sample: {/var/lib/pyhost/shop: 12582912}
+seconds:
+  description: How long it took, as seen from the controller.
+  type: float
+  returned: success
+  sample: 12.3
 msg:
   description: On failure, every problem with the application and the key or step that it belongs to.
   type: str
@@ -320,10 +339,13 @@ APP = {
         "default": [],
         "options": {"run": {"type": "str", "required": True}, "once": {"type": "bool", "default": False}},
     },
+    "build_timeout": {"type": "int", "default": 1800},
     "static": {"type": "dict", "default": {}},
     "env": {"type": "dict", "default": {}},
     "wsgi": {"type": "str"},
     "network": {"type": "bool", "default": False},
+    "jit": {"type": "bool", "default": False},
+    "writable_paths": {"type": "list", "elements": "str", "default": []},
     "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
     "first": {"type": "bool", "default": True},
@@ -342,7 +364,6 @@ SPEC = {
     "cache": {"type": "path", "default": "/var/cache/pyhost"},
     "jobs": {"type": "int", "default": 2},
     "web_group": {"type": "str", "default": "www-data"},
-    "limit": {"type": "int", "default": 1800},
     "lock_timeout": {"type": "int", "default": 120},
     "uploads": {"type": "dict", "default": {}},
     "problems": {"type": "list", "elements": "str", "default": []},
@@ -394,7 +415,6 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         uploads=params["uploads"],
         fetch=_builder.fetch_with(open_url, bundles[0] if bundles else None),
         jobs=params["jobs"],
-        limit=params["limit"],
         web_group=params["web_group"],
         is_check=module.check_mode,
     )
@@ -427,6 +447,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         }
         | back.results(),
         "removed": removed,
+        "sizes": removal.sizes,
         "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
     }
 
@@ -451,6 +472,8 @@ def main() -> None:
         result = {"failed": True, "msg": str(problems)}
     except TreeError as problem:
         result = {"failed": True, "msg": str(problem)}
+    except OSError as problem:
+        result = {"failed": True, "msg": _builder.words(problem)}
     if result.pop("failed", False):
         module.fail_json(**result, **quiet)
     module.exit_json(**result, **quiet)

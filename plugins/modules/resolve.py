@@ -86,6 +86,10 @@ hosts:
     frontend:
       description: The front end of the host, empty where it runs none.
       type: str
+    replaced:
+      description: Roles whose server the host has no use for, if it has it; all front ends where it runs none.
+      type: list
+      elements: str
     sites:
       description: Sites that the host publishes, items of C(frontend_nginx_sites) and its siblings.
       type: list

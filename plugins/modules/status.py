@@ -24,6 +24,11 @@ options:
     description: Where the front end of this host answers, as seen from the host.
     type: str
     default: http://127.0.0.1:80/
+  done:
+    description: What tasks of this run have registered, by the names of the variables. It does not reach the host, and
+      comes back with the rest, for C(format=summary) of M(pyhost.web.status_report).
+    type: dict
+    default: {}
   wanted:
     description: Set by the action.
     type: dict
@@ -115,17 +120,33 @@ front_ends:
   type: dict
   returned: success
   sample: {nginx: {unit: nginx.service, state: running, version: 1.26.3-3+deb13u1}}
+certificates:
+  description: By site, the C(end) of its certificate in UTC, and whether it is only a self-signed C(stand_in).
+  type: dict
+  returned: success
+  sample: {shop.example.org: {end: "2027-02-21T03:20:00Z", stand_in: false}}
 health:
-  description: What each published application answered now. C(status) is empty where C(error) says why there is none.
+  description: What each application answered now that this host publishes or, at its endpoint, that it runs for front
+    ends on other hosts. C(status) is empty where C(error) says why there is none.
   type: dict
   returned: success
   sample: {shop: {status: 200, seconds: 0.012, error: ""}}
+seconds:
+  description: How long it took, as seen from the controller.
+  type: float
+  returned: success
+  sample: 0.4
 orphans:
   description: What belongs to applications that the model of this host does not have.
   type: list
   elements: dict
   returned: success
   sample: [{kind: data, name: /var/lib/pyhost/old, application: old}]
+done:
+  description: What matters of O(done).
+  type: dict
+  returned: success
+  sample: {}
 interrupted:
   description: Parts whose last transaction was killed; the next run heals them.
   type: list
@@ -145,6 +166,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._status import Question
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},
     "url": {"type": "str", "default": "http://127.0.0.1:80/"},
+    "done": {"type": "dict", "default": {}},
     "wanted": {"type": "dict"},
 }
 

@@ -23,10 +23,17 @@ options:
     description: What M(pyhost.web.status) returned, by host. One that was unreachable or failed is told as such.
     type: dict
     required: true
+  failed:
+    description: Hosts on which the run failed, for V(summary).
+    type: list
+    elements: str
+    default: []
   format:
-    description: What is made of it. A table and JSON are printed where O(file) is left out.
+    description:
+      - What is made of it. A table, JSON and a summary are printed where O(file) is left out.
+      - A summary tells what the tasks were about that C(done) in O(results) has, in check mode what they would change.
     type: str
-    choices: [table, json, html]
+    choices: [table, json, html, summary]
     default: table
   file:
     description: File on the controller to write, relative to the folder of the command. For V(html)
@@ -88,7 +95,8 @@ def main() -> None:
     spec = {
         "hosts": {"type": "dict", "required": True},
         "results": {"type": "dict", "required": True},
-        "format": {"type": "str", "choices": ["table", "json", "html"], "default": "table"},
+        "failed": {"type": "list", "elements": "str", "default": []},
+        "format": {"type": "str", "choices": ["table", "json", "html", "summary"], "default": "table"},
         "file": {"type": "path"},
         "strict": {"type": "bool", "default": False},
     }

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 class FrontEnd:
     """A server that publishes sites.
 
-    ``speaks`` is in the order of preference; what is ``tcp_only`` of it does not reach unix sockets.
+    ``speaks`` is in the order of preference; what is ``tcp_only`` of it does not reach unix sockets. Without ``tls``
+    it has no certificates. Where it ``limits_visitors``, it counts the requests of each address to each application.
     """
 
     name: str
     speaks: tuple[str, ...]
     tcp_only: tuple[str, ...] = ()
+    tls: bool = True
+    limits_visitors: bool = False
 
 
 # The distribution's servers embed the distribution's interpreter; these are its names.
@@ -51,10 +54,10 @@ class BackEnd:
 FRONT_ENDS: dict[str, FrontEnd] = {
     row.name: row
     for row in (
-        FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http")),
+        FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http"), limits_visitors=True),
         FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
         FrontEnd("apache", speaks=("wsgi", "uwsgi", "fastcgi", "scgi", "http")),
-        FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http"), tcp_only=("http",)),
+        FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http"), tcp_only=("http",), tls=False),
     )
 }
 

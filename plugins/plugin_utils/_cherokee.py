@@ -21,6 +21,7 @@ _FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
 
 # Cherokee cannot change a request, but refuse it by an expression that fits its head; the request line comes first.
 _LINE, _NAME_ENDS, _LINE_ENDS = r"[^\r\n]+\r?\n", r"[ \t]*:", r"[ \t]*[\r\n]"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _HEADER = rf"(?i)\A(?:{_LINE})+?"
 _REFUSED = (
     (r"(?i)\ATRACE ", 405, "It would tell what a proxy has added."),
@@ -31,6 +32,8 @@ _REFUSED = (
         "What only a proxy can know, and what would pose as such, is not for visitors to say.",
     ),
     (rf"{_HEADER}transfer-encoding{_NAME_ENDS}", 411, "Applications would get nothing of the body."),
+    (rf"{_HEADER}content-length{_NAME_ENDS}(?![ \t]*[0-9]+{_LINE_ENDS})", 400, "A length is a number."),
+    (rf"\A(?:{_LINE})+?(?!{_NAME}{_NAME_ENDS})[^\r\n]", 400, "Others might take such a line for another header."),
     *(
         (rf"{_HEADER}{name}{_NAME_ENDS}{_LINE}(?:{_LINE})*?{name}{_NAME_ENDS}", 400, "Servers would differ over it.")
         for name in ("host", "content-length")

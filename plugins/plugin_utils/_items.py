@@ -7,14 +7,16 @@ Templates print and do not compute, so whatever follows from an item's keys is a
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 import typing as t
 from collections.abc import Sequence
 
+from ..module_utils._gateway import endpoint
 from ..module_utils._sandbox import service
 from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
-from ._schema import ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
+from ._schema import HEADERS, ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator, suggest
 
 Item = dict[str, t.Any]
@@ -24,9 +26,32 @@ STATE = "/var/lib/pyhost"
 RUN = "/run/pyhost"
 
 
+def acme_refusals(published: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    """Yield why no ACME server would issue a certificate for an application or site."""
+    wildcards = [domain for domain in published["domains"] if domain.startswith("*")]
+    if wildcards:
+        yield (
+            f"'acme' proves names over HTTP, which cannot prove {', '.join(wildcards)}; name each host, or give"
+            " {certificate, key}"
+        )
+    if not published["domains"]:
+        yield "'acme' needs names to prove; give domains, or choose another tls"
+
+
+def unlimited(limits: t.Mapping[str, t.Any], front_end: FrontEnd) -> t.Iterator[tuple[str, str]]:
+    """Yield which of an application's limits the front end cannot keep, and what to do."""
+    for key in ("requests", "connections"):
+        if limits[key] and not front_end.limits_visitors:
+            yield key, "cannot count by application and address; leave it out, or publish with nginx"
+
+
 def wsgi_script(name: str) -> str:
     """Return where an application's WSGI script file is."""
     return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
+
+
+# Beside the threads that answer requests: commands that an application starts, and the threads of its Apache.
+_TASKS, _APACHE_TASKS = 512, 1100
 
 
 class BadItems(ValueError):
@@ -100,6 +125,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
         base = f"{item['release']}/current" if item["release"] else None
         module, callable_ = (item["wsgi"] or ":").split(":")
         listen = item["listen"] or [f"{RUN}/{item['name']}.sock"]
+        own = [path for path in listen if path.startswith("/") and item["protocol"] != INSIDE_THE_FRONT_END]
         state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
         variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
         script = wsgi_script(item["name"])
@@ -112,12 +138,16 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
             # As Python writes them.
             "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
-            "sandbox": service(item["network"], loopback=item["protocol"] == "http"),
+            "sandbox": service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
+            "tasks": item["limits"]["tasks"] or _tasks(item),
             "script": script,
             "request": {
                 "file": str(base),
                 **{key: item["health"][key] for key in ("host", "status", "timeout")},
-                "path": item["health"]["mount"].rstrip("/") + item["health"]["path"],
+                "endpoint": endpoint(item["protocol"], own[0]) if own else "",
+                "mount": item["health"]["mount"].rstrip("/"),
+                "path": item["health"]["path"],
+                "https": item["health"]["https"],
                 "unit": f"pyhost-{item['name']}.service",
             },
             "daemon": _daemon(item["name"], script, _daemon_options({**item, "venv": venv}, item["limits"])),
@@ -157,6 +187,10 @@ def sites(path: str, items: t.Any) -> list[Item]:
             "body_kib": -(-body // 1024),
             "timeout": mount["limits"]["timeout"],
             "daemon": mount["daemon"] and _daemon_in_front_end(mount),
+            "headers": (headers := _headers(mount["headers"])),
+            "headers_id": _headers_id(headers),
+            "rate": _rate(mount["limits"]["requests"]),
+            "connections": mount["limits"]["connections"],
             "static": _locations(prefix, mount["static"]),
             "private": (private := _locations(prefix, mount["private"])),
             "private_sealed": bool(private) and all(location["sealed"] for location in private),
@@ -164,11 +198,15 @@ def sites(path: str, items: t.Any) -> list[Item]:
 
     def derive(item: Item) -> Item:
         mounts = sorted(map(derive_mount, item["mounts"]), key=lambda mount: mount["prefix"])
+        name = item["name"] or (item["domains"] or ["default"])[0].replace("*", "_")
         return {
-            **item,
-            "name": item["name"] or (item["domains"] or ["default"])[0].replace("*", "_"),
+            **{key: value for key, value in item.items() if key != "tls"},
+            "name": name,
+            "certificate": _certificate(name, item["domains"], item["tls"]),
             "mounts": mounts,
             "root": next((mount for mount in mounts if not mount["prefix"]), None),
+            "headers": (headers := _common_headers(mounts)),
+            "headers_id": _headers_id(headers),
             "locations": _most_special_first(mounts),
         }
 
@@ -180,11 +218,28 @@ def sites(path: str, items: t.Any) -> list[Item]:
     ]
     front_end = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
     problems += [
+        Problem(f"{path}[{index}].tls", f"{front_end.name} publishes without TLS only; leave it out")
+        for index, item in enumerate(completed)
+        if item["certificate"] and not front_end.tls
+    ]
+    problems += [
+        Problem(f"{path}[{index}].tls", wrong)
+        for index, item in enumerate(completed)
+        if item["certificate"] and item["certificate"]["source"] == "acme"
+        for wrong in acme_refusals(item)
+    ]
+    problems += [
         Problem(f"{path}[{index}].mounts", f"{mount['app']} {wrong}")
         for index, item in enumerate(completed)
         for mount in item["mounts"]
         for wrong in [_wrong_way(mount, front_end)]
         if wrong
+    ]
+    problems += [
+        Problem(f"{path}[{index}].mounts", f"{mount['app']} has limits.{key}, and {front_end.name} {wrong}")
+        for index, item in enumerate(completed)
+        for mount in item["mounts"]
+        for key, wrong in unlimited(mount["limits"], front_end)
     ]
     # It follows links for a whole mount or not at all, and only in a release they do no harm.
     problems += [
@@ -207,6 +262,20 @@ def sites(path: str, items: t.Any) -> list[Item]:
     return sorted(completed, key=lambda site: site["name"])
 
 
+def _certificate(name: str, domains: list[str], tls: t.Any) -> Item | None:
+    """Return what the module certificates takes, and where the front end finds it; None where there is no TLS."""
+    if tls == "off":
+        return None
+    given = tls if isinstance(tls, dict) else {}
+    return {
+        "name": name,
+        "domains": domains or [name],
+        "source": "given" if given else tls,
+        "certificate": given.get("certificate", ""),
+        "key": given.get("key", ""),
+    }
+
+
 def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     """Return what is wrong with the way from the front end to an application."""
     protocol = mount["protocol"]
@@ -221,6 +290,12 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     elif protocol in front_end.tcp_only and any(endpoint.startswith("/") for endpoint in mount["endpoints"]):
         return f"has protocol {protocol}, which {front_end.name} does not speak over a unix socket; give address:port"
     return ""
+
+
+def _tasks(item: Item) -> int:
+    """Return how many processes and threads a service may have: each process of a server has some of its own."""
+    server = _APACHE_TASKS if item["protocol"] == "http" else 0
+    return _TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
 
 
 def _daemon(name: str, script: str, options: list[str]) -> Item:
@@ -279,11 +354,20 @@ def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
             "names": [name for name in site["domains"] if not name.startswith("*")],
             "wildcard": False,
             "default": site["default"],
+            "certificate": site["certificate"],
+            "hsts": site["hsts"],
         }
         for site in sites
     ]
     wildcards = [
-        {"site": site["name"], "names": [name], "wildcard": True, "default": False}
+        {
+            "site": site["name"],
+            "names": [name],
+            "wildcard": True,
+            "default": False,
+            "certificate": site["certificate"],
+            "hsts": site["hsts"],
+        }
         for site in sites
         for name in site["domains"]
         if name.startswith("*")
@@ -292,6 +376,41 @@ def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
         *sorted((host for host in exact if host["names"] or host["default"]), key=lambda host: not host["default"]),
         *sorted(wildcards, key=lambda host: -host["names"][0].count(".")),
     ]
+
+
+def _headers(own: t.Mapping[str, str]) -> list[Item]:
+    """Return the headers of a mount's answers, the application's description laid over what all have."""
+    named = {name.lower(): (name, value) for name, value in [*HEADERS.items(), *own.items()]}
+    return [
+        {
+            "name": name,
+            "value": value,
+            # The same in every site, so that a server that keeps it in a variable needs that once.
+            "key": (key := lower.replace("-", "_")),
+            "variable": f"{key}_{hashlib.sha256(value.encode()).hexdigest()[:8]}",
+            "quoted": value.replace('"', r"\""),
+        }
+        for lower, (name, value) in sorted(named.items())
+        if value
+    ]
+
+
+def _common_headers(mounts: list[Item]) -> list[Item]:
+    """Return what is said outside of all mounts: what each of them says, with the first one's values."""
+    keys = [{header["key"] for header in mount["headers"]} for mount in mounts]
+    first = mounts[0]["headers"] if mounts else []
+    return [header for header in first if all(header["key"] in each for each in keys)]
+
+
+def _headers_id(headers: Sequence[Item]) -> str:
+    """Return what equal headers have in common, for servers that keep each set of them once."""
+    said = "\n".join(f"{header['name']}: {header['value']}" for header in headers)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _rate(requests: str | None) -> Item | None:
+    """Return a rate such as ``10/s`` as nginx takes it, with the number that may come at once."""
+    return {"rate": requests.replace("/", "r/"), "burst": requests.split("/")[0]} if requests else None
 
 
 def _quoted(value: str) -> str:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from . import _cherokee
-from ._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, protocols
-from ._items import ROOT, RUN, STATE, wsgi_script
+from ._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, protocols
+from ._items import ROOT, RUN, STATE, acme_refusals, unlimited, wsgi_script
 from ._schema import APP, HOST, NAME, check_user
 from ._validate import Problem, Validator, suggest
 
@@ -32,6 +32,24 @@ RUNS: dict[str, tuple[str, ...]] = {
     "deploy": ("pyhost_only", "pyhost_serial", "pyhost_max_fail_percentage"),
     "rollback": ("pyhost_only", "pyhost_release"),
 }
+
+# Variables of a host that its roles get as they are.
+_SETTINGS = (
+    "pyhost_trusted_proxies", "pyhost_access_log", "pyhost_build_env", "pyhost_installer", "pyhost_tls_profile",
+    "pyhost_http3", "pyhost_acme_email", "pyhost_acme_server",
+)  # fmt: skip
+
+# What the front end has once, however many back-end hosts there are.
+_PUBLISHED = (
+    "domains", "default", "tls", "hsts", "path", "protocol", "backend", "static", "headers", "htaccess", "port",
+    "extra",
+)  # fmt: skip
+
+# What an application may do besides what its sandbox allows all of them.
+_LEAVE = ("network", "writable_paths", "jit")
+
+# What belongs to a domain, so that all applications mounted on it must agree.
+_OF_DOMAIN = ("tls", "hsts")
 
 _OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
 
@@ -51,7 +69,8 @@ class Fleet:
     """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher.
 
     ``preset`` lies under every host's ``pyhost_app_defaults``; what begins with ``pyhost_``, under its variables.
-    ``run`` is the playbook, which tells what the variables that are given with -e mean.
+    ``run`` is the playbook, which tells what the variables that are given with -e mean. ``warnings`` fills with
+    sentences about what is possible, but not safe.
     """
 
     hosts: dict[str, Host]
@@ -60,6 +79,7 @@ class Fleet:
     match: Callable[[str], list[str]]
     preset: Mapping[str, t.Any] = field(default_factory=dict)
     run: str = "site"
+    warnings: list[str] = field(default_factory=list)
 
 
 class Invalid(ValueError):
@@ -119,6 +139,8 @@ class _Resolver:
         self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
         # The pairs of front-end and back-end host that must agree, by an application's name and back-end host
         self.pairs: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        # The applications of each front end with the hosts that run them
+        self.published: dict[str, list[tuple[str, list[str]]]] = {}
 
     def run(self) -> dict[str, Model]:
         for described in self.fleet.hosts.values():
@@ -135,6 +157,7 @@ class _Resolver:
             ]
             for host in frontends
         }
+        self.published = published
         for frontend, apps in published.items():
             for name, on in apps:
                 for host in on:
@@ -314,7 +337,7 @@ class _Resolver:
             first = self._view(name, on) if on else None
             for host in on[1:] if self.fleet.frontends is not None else ():
                 view = self.views[name][host]
-                for key in ("domains", "default", "path", "protocol", "backend", "static", "htaccess", "port", "extra"):
+                for key in _PUBLISHED:
                     if first and view.app[key] != first.app[key]:
                         self.validator.problem(
                             f"{view.path}.{key}",
@@ -323,9 +346,11 @@ class _Resolver:
         for host, apps in published.items():
             front_end = self.settings[host]["pyhost_frontend"]
             taken: dict[tuple[str, str], str] = {}
+            first_of: dict[str, _View] = {}
             for name, on in apps:
                 view = self._view(name, on)
                 self._check_protocol(view, host, on)
+                self._check_tls(view, host)
                 domains = [*view.app["domains"], *(["default: true"] if view.app["default"] else [])]
                 for domain in domains:
                     other = taken.setdefault((domain, view.app["path"]), view.path)
@@ -335,6 +360,19 @@ class _Resolver:
                             f"'{domain}' with path '{view.app['path']}' is taken by {other};"
                             " give one of them another domain or path",
                         )
+                    neighbour = first_of.setdefault(domain, view)
+                    for key in _OF_DOMAIN:
+                        if view.app[key] != neighbour.app[key]:
+                            self.validator.problem(
+                                f"{view.path}.{key}",
+                                f"differs from {neighbour.path}.{key}, and '{domain}' has both applications; give both"
+                                " the same",
+                            )
+                for key, wrong in unlimited(view.app["limits"], FRONT_ENDS[front_end]):
+                    self.validator.problem(
+                        f"{view.path}.limits.{key}",
+                        f"{front_end} (pyhost_frontend of {host}) {wrong}",
+                    )
                 if view.app["htaccess"] and front_end != "apache":
                     self.validator.problem(
                         f"{view.path}.htaccess",
@@ -350,6 +388,11 @@ class _Resolver:
                             )
             if front_end == "cherokee":
                 self._check_cherokee(host, apps)
+            if self.settings[host]["pyhost_http3"] and front_end != "nginx":
+                self.validator.problem(
+                    "pyhost_http3",
+                    f"only nginx offers HTTP/3, and pyhost_frontend of {host} is {front_end}; leave it out",
+                )
 
     def _check_cherokee(self, host: str, apps: list[tuple[str, list[str]]]) -> None:
         if self.settings[host]["pyhost_trusted_proxies"]:
@@ -357,6 +400,12 @@ class _Resolver:
                 "pyhost_trusted_proxies",
                 f"Cherokee (pyhost_frontend of {host}) believes the wrong end of X-Forwarded-For; leave them out,"
                 " or choose another front end",
+            )
+        if self.settings[host]["pyhost_access_log"] == "json":
+            self.validator.problem(
+                "pyhost_access_log",
+                f"Cherokee (pyhost_frontend of {host}) cannot write JSON that holds whatever visitors send; write"
+                " combined, or choose another front end",
             )
         users = {self._view(name, on).app["user"] for name, on in apps}
         for name, on in apps:
@@ -370,6 +419,17 @@ class _Resolver:
                     f" folders, and {host} publishes those of other users too; choose another pyhost_frontend, or let"
                     " the application send the files itself",
                 )
+
+    def _check_tls(self, view: _View, host: str) -> None:
+        front_end = self.settings[host]["pyhost_frontend"]
+        if view.app["tls"] != "off" and not FRONT_ENDS[front_end].tls:
+            self.validator.problem(
+                f"{view.path}.tls",
+                f"{front_end} (pyhost_frontend of {host}) publishes without TLS only; leave it out, or choose another"
+                " pyhost_frontend",
+            )
+        for wrong in acme_refusals(view.app) if view.app["tls"] == "acme" else ():
+            self.validator.problem(f"{view.path}.tls", wrong)
 
     def _check_protocol(self, view: _View, frontend: str, on: list[str]) -> None:
         front_end, back_end = self.settings[frontend]["pyhost_frontend"], view.app["backend"]
@@ -388,6 +448,11 @@ class _Resolver:
                 f" {', '.join(on)}; leave it out or {suggest(asked, common)}"
                 + (", or publish with apache on the same host" if asked == INSIDE_THE_FRONT_END else ""),
             )
+        elif asked == INSIDE_THE_FRONT_END and (other := self._key_in_reach(frontend, view.app)):
+            self.fleet.warnings.append(
+                f"{view.path}.protocol: '{asked}' makes its processes copies of Apache's, whose memory has the TLS key"
+                f" of {other}, an application of another user; with 'http' it has an Apache of its own"
+            )
 
     def _check_users(self, host: str, names: list[str]) -> None:
         first: dict[str, str] = {}
@@ -404,16 +469,28 @@ class _Resolver:
 
     def _protocol(self, name: str, host: str) -> str:
         """Return what an application on a host speaks: its own word, or the first that all its front ends know."""
-        return str(self.views[name][host].app["protocol"] or next(iter(self._common(name, host)), ""))
+        app, common = self.views[name][host].app, self._common(name, host)
+        frontends = {frontend for frontend, _other in self.pairs.get((name, host), set())}
+        if any(self._key_in_reach(frontend, app) for frontend in frontends):
+            # Nobody gets into Apache's memory who did not ask for it.
+            common = [protocol for protocol in common if protocol != INSIDE_THE_FRONT_END]
+        return str(app["protocol"] or next(iter(common), ""))
 
     def _common(self, name: str, host: str) -> list[str]:
         """Return the protocols that lead from all its front ends to an application on a host."""
-        back_end = self.views[name][host].app["backend"]
+        app = self.views[name][host].app
+        pairs = self.pairs.get((name, host), set())
         ways = [
-            protocols(self.settings[frontend]["pyhost_frontend"], back_end, same_host=frontend == other)
-            for frontend, other in self.pairs.get((name, host), set())
+            protocols(self.settings[frontend]["pyhost_frontend"], app["backend"], same_host=frontend == other)
+            for frontend, other in pairs
         ]
-        return [protocol for protocol in BACK_ENDS[back_end].serves if all(protocol in way for way in ways)]
+        return [protocol for protocol in BACK_ENDS[app["backend"]].serves if all(protocol in way for way in ways)]
+
+    def _key_in_reach(self, frontend: str, app: App) -> str:
+        """Return another user's application whose TLS key is in that front end's memory; empty where there is none."""
+        others = (self._view(name, on).app for name, on in self.published.get(frontend, []))
+        keys = (other["name"] for other in others if other["tls"] != "off" and other["user"] != app["user"])
+        return str(next(keys, ""))
 
     # ---- TCP between hosts
 
@@ -500,28 +577,30 @@ class _Resolver:
         ]
         settings = self.settings[host]
         sites = self._sites(host, published)
+        frontend = settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else ""
         return {
             "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
             "retired": [name for app in here for name in _retired(app["name"], self._protocol(app["name"], host))],
             "absent": [app["name"] for app in absent],
             "purge": [app["name"] for app in absent if app["purge"]],
             "backends": {
-                back_end: [self._process(app, host, published, tcp) for app in here if app["backend"] == back_end]
+                back_end: [self._process(app, host, tcp) for app in here if app["backend"] == back_end]
                 for back_end in BACK_ENDS
             },
-            "frontend": settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else "",
+            "frontend": frontend,
+            # Where there is one, it replaces the others itself.
+            "replaced": [] if frontend else [f"frontend_{name}" for name in FRONT_ENDS],
             "sites": sites,
             "urls": [
-                {"app": mount["app"], "url": f"http://{domain}{mount['path']}"}
+                {
+                    "app": mount["app"],
+                    "url": f"{'http' if site['tls'] == 'off' else 'https'}://{domain}{mount['path']}",
+                }
                 for site in sites
                 for domain in site["domains"]
                 for mount in site["mounts"]
             ],
-            "settings": {
-                key.name.removeprefix("pyhost_"): settings[key.name]
-                for key in HOST
-                if key.name in ("pyhost_trusted_proxies", "pyhost_build_env", "pyhost_installer")
-            },
+            "settings": {key.name.removeprefix("pyhost_"): settings[key.name] for key in HOST if key.name in _SETTINGS},
         }
 
     @staticmethod
@@ -530,7 +609,7 @@ class _Resolver:
         published = {*app["static"].values(), *app["private"].values()}
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "env", "network", "keep")},
+            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
             "health": _health(app),
             "source": _given(app["source"]),
             "first": first,
@@ -544,18 +623,17 @@ class _Resolver:
         self,
         app: App,
         host: str,
-        published: list[tuple[str, list[str]]],
         tcp: dict[tuple[str, str], list[str]],
     ) -> Model:
         remote = tcp.get((app["name"], host), [])
-        local = any(name == app["name"] for name, _on in published)
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "network", "limits")},
+            **{key: app[key] for key in ("user", "wsgi", "python", "processes", "threads", "env", "limits", *_LEAVE)},
             "protocol": self._protocol(app["name"], host),
             "health": _health(app),
             "release": f"{ROOT}/{app['name']}",
-            "listen": [f"{RUN}/{app['name']}.sock"] * local + ([self._endpoint(app, host)] if remote else []),
+            # Also where only front ends elsewhere publish it: the host itself asks a new release there.
+            "listen": [f"{RUN}/{app['name']}.sock", *([self._endpoint(app, host)] if remote else [])],
             "allow": remote,
             # http carries no SCRIPT_NAME.
             **({"path": app["path"]} if "http" in BACK_ENDS[app["backend"]].serves else {}),
@@ -580,6 +658,7 @@ class _Resolver:
                 {
                     "domains": named,
                     "default": "" in domains,
+                    **{key: self._view(together[0], where[together[0]]).app[key] for key in _OF_DOMAIN},
                     "mounts": [self._mount(host, front_end, name, where[name]) for name in together],
                 }
             )
@@ -608,6 +687,7 @@ class _Resolver:
                 for key in ("static", "private")
             },
             "static_max_age": app["static_max_age"],
+            "headers": app["headers"],
             "limits": app["limits"],
             "htaccess": app["htaccess"],
             "extra": app["extra"][front_end],
@@ -622,10 +702,15 @@ def _retired(name: str, protocol: str) -> list[str]:
 
 
 def _only(model: Model, names: set[str]) -> Model:
-    """Return the part of a host's model that is about these applications; nothing of it is removed or published."""
+    """Return the part of a host's model that is about these applications; nothing of it is removed."""
     return {
         **model,
-        **{key: [] for key in ("retired", "absent", "purge", "sites")},
+        **{key: [] for key in ("retired", "replaced", "absent", "purge")},
+        "sites": [
+            {**site, "mounts": mounts}
+            for site in model["sites"]
+            if (mounts := [mount for mount in site["mounts"] if mount["app"] in names])
+        ],
         "apps": [app for app in model["apps"] if app["name"] in names],
         "backends": {
             back_end: [app for app in apps if app["name"] in names] for back_end, apps in model["backends"].items()
@@ -636,7 +721,12 @@ def _only(model: Model, names: set[str]) -> Model:
 
 def _health(app: App) -> dict[str, t.Any]:
     """Return the request that tells whether a release is a good one."""
-    return {**app["health"], "mount": app["path"], "host": _asked_host(app["domains"])}
+    return {
+        **app["health"],
+        "mount": app["path"],
+        "host": _asked_host(app["domains"]),
+        "https": app["tls"] != "off",
+    }
 
 
 def _asked_host(domains: list[str]) -> str:

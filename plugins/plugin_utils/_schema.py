@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from ._validate import Key
@@ -24,6 +24,30 @@ SYSTEM_ACCOUNTS = frozenset(
 
 # The group that the front ends' workers run as on Debian: nginx, lighttpd and Apache alike.
 WEB_GROUP = "www-data"
+
+ACCESS_LOGS = ("combined", "json")
+
+TLS = ("off", "self_signed", "acme")
+
+# Mozilla's guideline 6.0; it has no profile for older visitors any more.
+TLS_PROFILES = ("intermediate", "modern")
+
+# What browsers are told of every site; OWASP's secure headers, of which these three break next to nothing.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+
+# Headers that belong to the connection, to the body or to the front end, so that no value is right for all answers.
+_NOT_A_SITES = frozenset(
+    "accept-ranges connection content-encoding content-length content-range content-type date keep-alive location"
+    " proxy-authenticate proxy-connection server set-cookie status te trailer transfer-encoding upgrade"
+    " x-accel-buffering x-accel-charset x-accel-expires x-accel-limit-rate x-accel-redirect x-sendfile".split()
+)
+
+# Those that have a key.
+_HAVE_A_KEY = {"strict-transport-security": "hsts", "cache-control": "static_max_age"}
 
 _SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -107,6 +131,26 @@ def _file_path(value: t.Any) -> str:
     return posixpath.normpath(value)
 
 
+# What is not an application's to write, or is another folder in its sandbox than on the host.
+_CLOSED = (
+    "/bin /boot /dev /etc /home /lib /lib64 /proc /root /run /sbin /srv/pyhost /sys /tmp /usr /var/cache/pyhost"
+    " /var/lib/pyhost /var/log /var/tmp"
+).split()
+
+
+def _writable_path(value: t.Any) -> str:
+    path = posixpath.normpath(str(value))
+    # systemd would take these for something else than a name.
+    if not re.fullmatch(r"/[A-Za-z0-9._+@/-]+", path) or ".." in str(value).split("/"):
+        raise ValueError(f"{value!r} is no absolute path; write one such as /srv/uploads")
+    for closed in _CLOSED:
+        if f"{path}/".startswith(f"{closed}/"):
+            raise ValueError(f"{value!r} is in {closed}, where no application may write; choose another folder")
+        if closed.startswith(f"{path}/"):
+            raise ValueError(f"{value!r} has {closed} in it, where no application may write; name a smaller folder")
+    return path
+
+
 def _wsgi(value: t.Any) -> str:
     name = r"[A-Za-z_][A-Za-z0-9_]*"
     if not re.fullmatch(rf"{name}(\.{name})*:{name}(\.{name})*", str(value)):
@@ -129,6 +173,27 @@ def _line(value: t.Any) -> str:
 def _no_control(value: t.Any) -> str:
     if not isinstance(value, str) or re.search(r"[\0-\x1f\x7f]", value):
         raise ValueError(f"{value!r} has control characters or is no text")
+    return value
+
+
+def _header_name(value: t.Any) -> str:
+    name = str(value).lower()
+    if not re.fullmatch(r"[A-Za-z0-9-]+", str(value)):
+        raise ValueError(f"{value!r} is no name of a header; write one such as Content-Security-Policy")
+    if name in _HAVE_A_KEY:
+        raise ValueError(f"'{value}' is what {_HAVE_A_KEY[name]} sets; leave it out here")
+    if name in _NOT_A_SITES:
+        raise ValueError(f"'{value}' differs from answer to answer, or is the server's own; leave it out")
+    return str(value)
+
+
+def _header_value(value: t.Any) -> str:
+    # Beside what HTTP forbids, the two characters that mean something to one server or the other.
+    if not isinstance(value, str) or not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", value) or re.search(r"[\\$]", value):
+        raise ValueError(
+            f"{value!r} is no value of a header; write one line of ASCII text without '$' and backslash, or '' for no"
+            " such header"
+        )
     return value
 
 
@@ -172,6 +237,32 @@ def _text(value: t.Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
     return value if value.endswith("\n") or not value else value + "\n"
+
+
+def _pem_or_path(value: t.Any) -> bool:
+    return isinstance(value, str) and (
+        bool(re.fullmatch(r"/[A-Za-z0-9._~+@/-]+", value)) or value.startswith("-----BEGIN ")
+    )
+
+
+def _tls(value: t.Any) -> t.Any:
+    # The value may hold a private key: no message repeats it.
+    if value is False:
+        # What YAML makes of a plain off.
+        return "off"
+    if isinstance(value, t.Mapping):
+        if (
+            set(value) == {"certificate", "key"}
+            and all(map(_pem_or_path, value.values()))
+            and len({part.startswith("/") for part in value.values()}) == 1
+        ):
+            return {name: str(part) for name, part in value.items()}
+    elif isinstance(value, str) and value in TLS:
+        return str(value)
+    raise ValueError(
+        f"is none of {', '.join(TLS)} and {{certificate: …, key: …}}; write one of the words, or give certificate and"
+        " key as absolute paths on the front end's host, or both as PEM text"
+    )
 
 
 def _step(value: t.Any) -> dict[str, t.Any]:
@@ -277,6 +368,13 @@ LIMITS = (
         check=_size,
     ),
     Key(
+        "tasks",
+        "int",
+        "Most processes and threads together; left out: 512 more than its server needs.",
+        example=2048,
+        check=_at_least(16, 4194304),
+    ),
+    Key(
         "cpu",
         "str",
         "Most processor time, 100% is one core; left out: no limit.",
@@ -291,6 +389,22 @@ LIMITS = (
         default=60,
         example=60,
         check=_at_least(1, 86400),
+    ),
+    Key(
+        "requests",
+        "str",
+        "Requests to the application in a second (10/s) or a minute (600/m) from one address, and as many more at once;"
+        " what is above gets 429. With nginx only; left out: no limit.",
+        example="10/s",
+        check=_pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
+    ),
+    Key(
+        "connections",
+        "int",
+        "Requests to the application at a time from one address; what is above gets 429. With nginx only; left out: no"
+        " limit.",
+        example=20,
+        check=_at_least(1, 65535),
     ),
 )
 
@@ -319,6 +433,28 @@ APP: tuple[Key, ...] = (
         default="/",
         example="/shop",
         check=_mount_path,
+    ),
+    Key(
+        "tls",
+        "raw",
+        "Encryption: off; self_signed; acme, a certificate that an ACME server such as Let's Encrypt issues and certbot"
+        " renews; or {certificate: …, key: …}, absolute paths on the front end's host, or PEM text. All but off"
+        " redirect from HTTP.",
+        default="off",
+        example="acme",
+        check=_tls,
+        secret=True,
+    ),
+    Key(
+        "hsts",
+        "str",
+        "Strict-Transport-Security over TLS; empty: none.",
+        default="max-age=63072000",
+        example="max-age=63072000; includeSubDomains",
+        check=_pattern(
+            r"(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?",
+            "max-age=SECONDS, with '; includeSubDomains' and '; preload' after it or not",
+        ),
     ),
     Key(
         "source",
@@ -388,6 +524,23 @@ APP: tuple[Key, ...] = (
         example=True,
     ),
     Key(
+        "writable_paths",
+        "list",
+        "Folders outside its data folder that the application and its setup steps may write too. The operator makes"
+        " them, and gives the account the right to write there.",
+        default=[],
+        elements="str",
+        example=["/srv/uploads"],
+        check=_writable_path,
+    ),
+    Key(
+        "jit",
+        "bool",
+        "Let the application make machine code and run it, as numba, PyPy and the callbacks of ctypes and cffi do.",
+        default=False,
+        example=True,
+    ),
+    Key(
         "static",
         "dict",
         "Static files that the front end serves itself; URL inside the mount: path in the release, or absolute."
@@ -416,6 +569,17 @@ APP: tuple[Key, ...] = (
         check_key=_url,
     ),
     Key(
+        "headers",
+        "dict",
+        "Headers of every answer, where the application does not give them itself; '' takes one away. Without a word: "
+        + ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
+        + ".",
+        default={},
+        example={"Content-Security-Policy": "default-src 'self'"},
+        check=_header_value,
+        check_key=_header_name,
+    ),
+    Key(
         "htaccess",
         "bool",
         "Let Apache read the .htaccess files in folders of static files.",
@@ -431,6 +595,14 @@ APP: tuple[Key, ...] = (
         elements="raw",
         example=["python manage.py migrate --noinput"],
         check=_step,
+    ),
+    Key(
+        "build_timeout",
+        "int",
+        "Seconds that one step of a build may take: to get the source, to fill the venv, each line of setup.",
+        default=1800,
+        example=3600,
+        check=_at_least(1, 86400),
     ),
     Key(
         "health",
@@ -578,6 +750,43 @@ HOST: tuple[Key, ...] = (
         check=_pattern(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?", "an address or network"),
     ),
     Key(
+        "pyhost_access_log",
+        "str",
+        "Format of the access logs; json is one object a line, with the time that each request took.",
+        default=ACCESS_LOGS[0],
+        choices=ACCESS_LOGS,
+        example="json",
+    ),
+    Key(
+        "pyhost_tls_profile",
+        "str",
+        "Mozilla's profile of protocols and ciphers; modern is TLS 1.3 alone.",
+        default=TLS_PROFILES[0],
+        choices=TLS_PROFILES,
+        example="modern",
+    ),
+    Key(
+        "pyhost_http3",
+        "bool",
+        "Offer HTTP/3 beside HTTP/2; nginx of Debian 13 can.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "pyhost_acme_email",
+        "str",
+        "Where the ACME server writes to; left out: nowhere.",
+        example="hostmaster@example.org",
+        check=_pattern(r"[^\s@]+@[^\s@]+", "an email address"),
+    ),
+    Key(
+        "pyhost_acme_server",
+        "str",
+        "Directory URL of the ACME server, whose terms of service are agreed to; left out: Let's Encrypt.",
+        example="https://acme-staging-v02.api.letsencrypt.org/directory",
+        check=_pattern(r"https://\S+", "a URL that begins with https://"),
+    ),
+    Key(
         "pyhost_build_env",
         "dict",
         "Environment of every build command, for a package index, a CA or a proxy of one's own.",
@@ -619,6 +828,7 @@ HOST: tuple[Key, ...] = (
 )
 
 _APP_KEYS = {key.name: key for key in APP}
+_HOST_KEYS = {key.name.removeprefix("pyhost_"): key for key in HOST}
 
 
 def _like(name: str, **changes: t.Any) -> Key:
@@ -645,6 +855,7 @@ def _health(description: str) -> Key:
                 example="shop.example.org",
                 check=_line,
             ),
+            Key("https", "bool", "Whether the front end is asked over TLS, at port 443.", default=False, example=True),
         ),
         example={"path": "/health"},
     )
@@ -668,9 +879,12 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("python"),
     _like("wsgi", required=False),
     _like("setup"),
+    _like("build_timeout"),
     _like("static"),
     _like("env"),
     _like("network"),
+    _like("writable_paths"),
+    _like("jit"),
     _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",
@@ -722,6 +936,8 @@ PROCESS_ITEM: tuple[Key, ...] = (
     _like("threads"),
     _like("env"),
     _like("network"),
+    _like("writable_paths"),
+    _like("jit"),
     _like("limits"),
     _health("The request that must be answered through the front end once a new release is in service (tasks switch)."),
     Key(
@@ -803,6 +1019,7 @@ MOUNT: tuple[Key, ...] = (
     _like("static", description="Static files; URL inside the mount: absolute path."),
     _like("static_max_age"),
     _like("private", description="Private folders; URL inside the mount: absolute path."),
+    _like("headers"),
     _like("htaccess"),
     _like("limits"),
     Key(
@@ -826,6 +1043,8 @@ SITE_ITEM: tuple[Key, ...] = (
     ),
     _like("domains"),
     _like("default"),
+    _like("tls"),
+    _like("hsts"),
     Key(
         "mounts",
         "list",
@@ -881,12 +1100,13 @@ def _back_end(name: str, title: str, *own: Key) -> Role:
                 check=_name,
             ),
             Key(
-                f"backend_{name}_front_end",
-                "str",
-                "Address at which this host publishes the applications, where a release that is put in service must"
-                " answer (tasks switch); empty: nothing is asked.",
-                default="",
-                example="http://127.0.0.1:80/",
+                f"backend_{name}_ask",
+                "list",
+                "Where a release that is put in service must answer: `endpoint`, its own one, and addresses at which"
+                " this host publishes it.",
+                default=[],
+                elements="str",
+                example=["endpoint", "http://127.0.0.1:80/"],
             ),
             Key(
                 f"backend_{name}_web_group",
@@ -899,8 +1119,18 @@ def _back_end(name: str, title: str, *own: Key) -> Role:
     )
 
 
+def _settings(front_end: str, *names: str) -> list[Key]:
+    """Return the variables of a host as variables of a front end's role."""
+    return [replace(key, name=f"frontend_{front_end}_{name}") for name in names for key in [_HOST_KEYS[name]]]
+
+
 def _front_end(
-    name: str, title: str, *own: Key, listen: t.Sequence[str] = ("80", "[::]:80"), trusts_proxies: bool = True
+    name: str,
+    title: str,
+    *own: Key,
+    listen: t.Sequence[str] = ("80", "[::]:80"),
+    trusts_proxies: bool = True,
+    logs_json: bool = True,
 ) -> Role:
     """Return the role of a server that publishes sites; ``own`` are variables that only this server has."""
     proxies = Key(
@@ -911,6 +1141,25 @@ def _front_end(
         elements="str",
         example=["10.0.0.0/8"],
     )
+    access_log = Key(
+        f"frontend_{name}_access_log",
+        "str",
+        "Format of the access logs; json is one object a line, with the time that each request took.",
+        default=ACCESS_LOGS[0],
+        choices=ACCESS_LOGS,
+        example="json",
+    )
+    tls = [
+        Key(
+            f"frontend_{name}_listen_tls",
+            "list",
+            f"What {title} listens on for sites with TLS, in the same forms.",
+            default=["443", "[::]:443"],
+            elements="str",
+            example=["443"],
+        ),
+        *_settings(name, "tls_profile", "acme_email", "acme_server"),
+    ]
     return Role(
         f"Publish Python applications with {title}",
         "All sites in one transaction, tested before it goes into service and taken back if"
@@ -935,6 +1184,7 @@ def _front_end(
                 elements="str",
                 example=["80"],
             ),
+            *(tls if FRONT_ENDS[name].tls else []),
             Key(
                 f"frontend_{name}_probe_url",
                 "str",
@@ -943,6 +1193,7 @@ def _front_end(
                 example="http://127.0.0.1:8080/",
             ),
             *([proxies] if trusts_proxies else []),
+            *([access_log] if logs_json else []),
             Key(
                 f"frontend_{name}_replaces",
                 "list",
@@ -1030,6 +1281,7 @@ ROLES: dict[str, Role] = {
     "frontend_nginx": _front_end(
         "nginx",
         "nginx",
+        *_settings("nginx", "http3"),
         Key(
             "frontend_nginx_worker_connections",
             "int",
@@ -1062,7 +1314,7 @@ ROLES: dict[str, Role] = {
             "Raw lines of lighttpd's configuration outside of any site.",
             default=[],
             elements="str",
-            example=['server.kbytes-per-second = 1024'],
+            example=["server.kbytes-per-second = 1024"],
         ),
     ),
     "frontend_apache": _front_end(
@@ -1154,6 +1406,7 @@ ROLES: dict[str, Role] = {
         ),
         listen=("80",),
         trusts_proxies=False,
+        logs_json=False,
     ),
 }
 

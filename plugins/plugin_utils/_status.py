@@ -9,6 +9,7 @@ import itertools
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..module_utils._gateway import endpoint
 from ._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 
 Model = Mapping[str, t.Any]
@@ -16,6 +17,9 @@ Item = dict[str, t.Any]
 Report = dict[str, t.Any]
 
 RUNS = ("running", "reloading")
+
+WARN_DAYS = 14
+"""A certificate of 90 days is renewed when 30 are left, which leaves 16 to try again."""
 
 UNKNOWN: Item = {
     "release": "",
@@ -34,7 +38,14 @@ UNKNOWN: Item = {
 def wanted(models: Mapping[str, Model], host: str) -> Item:
     """Return what the module on that host has to know of the model, without the applications' secrets."""
     model = models[host]
-    published = dict.fromkeys(mount["app"] for site in model["sites"] for mount in site["mounts"])
+    published = dict.fromkeys(str(mount["app"]) for site in model["sites"] for mount in site["mounts"])
+    # What only front ends elsewhere publish is asked where it runs.
+    endpoints = {
+        str(item["name"]): endpoint(item["protocol"], item["listen"][0])
+        for items in model["backends"].values()
+        for item in items
+        if item["name"] not in published
+    }
     return {
         "apps": {str(app["name"]): str(app["user"]) for app in model["apps"]},
         "absent": list(model["absent"]),
@@ -42,12 +53,15 @@ def wanted(models: Mapping[str, Model], host: str) -> Item:
         "inside": INSIDE_THE_FRONT_END,
         "questions": [
             {
-                "app": str(name),
+                "app": name,
                 "host": str(health["host"]),
                 "path": _path(health),
                 "timeout": int(health["timeout"]),
+                "endpoint": endpoints.get(name, ""),
+                "mount": str(health["mount"]).rstrip("/"),
+                "https": bool(health["https"]),
             }
-            for name in published
+            for name in [*published, *endpoints]
             for health in [_health(models, host, name)]
         ],
     }
@@ -56,14 +70,14 @@ def wanted(models: Mapping[str, Model], host: str) -> Item:
 def report(models: Mapping[str, Model], results: Mapping[str, Item], now: datetime.datetime) -> Report:
     """Return all that can be told of the hosts in C(results), which is what the module returned by host.
 
-    C(hosts) has C(message) (why a host does not answer, else empty), C(front_ends), C(applications), C(orphans) and
-    C(problems); C(problems) are those of all hosts, each beginning with its host. Memory is in bytes.
+    C(hosts) has C(message) (why a host does not answer, else empty), C(front_ends), C(applications), C(certificates),
+    C(orphans) and C(problems); C(problems) are those of all hosts, each beginning with its host. Memory is in bytes.
     """
-    answers = _answers(models, results)
+    answers = answers_of(models, results)
     asked: dict[str, list[Item]] = {}
     for answer in answers:
         asked.setdefault(answer["app"], []).append(answer)
-    hosts = {host: _host(host, models, result, asked) for host, result in results.items() if host in models}
+    hosts = {host: _host(host, models, result, asked, now) for host, result in results.items() if host in models}
     problems = [
         f"{name}: {problem}"
         for name, host in hosts.items()
@@ -109,15 +123,16 @@ def _path(health: Model) -> str:
     return f"{str(health['mount']).rstrip('/')}{health['path']}"
 
 
-def _answers(models: Mapping[str, Model], results: Mapping[str, Item]) -> list[Item]:
-    """Return what each application answered, through each front end that asked it."""
+def answers_of(models: Mapping[str, Model], results: Mapping[str, Item]) -> list[Item]:
+    """Return what each application answered, to each host that asked it."""
     found = []
     for host in filter(models.__contains__, results):
         for name, answer in sorted((results[host].get("health") or {}).items()):
             health = _health(models, host, name)
             status, right = answer["status"], health["status"]
             healthy = status is not None and (status in right if right else status < 500)
-            url = f"http://{health['host']}{_path(health)}"
+            scheme = "https" if health["https"] else "http"
+            url = f"{scheme}://{health['host']}{_path(health)}"
             found.append({**answer, "app": name, "front_end": host, "url": url, "healthy": healthy})
     return found
 
@@ -130,11 +145,41 @@ def _leads(front_end: str, model: Model, host: str, app: Model) -> bool:
     return bool(mounts) and (front_end == host or any(afar.intersection(mount["endpoints"]) for mount in mounts))
 
 
-def _host(host: str, models: Mapping[str, Model], result: Item, answers: Mapping[str, Sequence[Item]]) -> Item:
+def _certificates(found: Mapping[str, Item], now: datetime.datetime) -> list[Item]:
+    """Return the certificates of a host, with the C(days) that are left of each."""
+    ends = {site: datetime.datetime.fromisoformat(one["end"]) for site, one in found.items()}
+    return [{"site": site, **one, "days": (ends[site] - now).days} for site, one in sorted(found.items())]
+
+
+def _ending(certificate: Item) -> str:
+    """Return what is wrong with a certificate; empty where it is as it should be."""
+    site, date = certificate["site"], certificate["end"][:10]
+    if certificate["stand_in"]:
+        return f"{site} has only a self-signed stand-in, until {date}; run site"
+    if certificate["days"] < 0:
+        return f"the certificate of {site} has ended on {date}"
+    return f"the certificate of {site} {until(certificate)}" if certificate["days"] < WARN_DAYS else ""
+
+
+def until(certificate: Item) -> str:
+    """Return when a certificate ends."""
+    left = f"{certificate['days']} {'day' if certificate['days'] == 1 else 'days'} left"
+    return f"ends on {certificate['end'][:10]}, {left}"
+
+
+def _host(
+    host: str,
+    models: Mapping[str, Model],
+    result: Item,
+    answers: Mapping[str, Sequence[Item]],
+    now: datetime.datetime,
+) -> Item:
     message, asked = _message(result), str(models[host]["frontend"])
     front_ends = dict(result.get("front_ends") or {})
     problems = [message] if message else _front_end_problems(asked, front_ends)
     problems += [f"the last run was interrupted in {part}; run site again" for part in result.get("interrupted") or []]
+    certificates = _certificates(result.get("certificates") or {}, now)
+    problems += filter(None, map(_ending, certificates))
     if asked and not front_ends:
         front_ends[asked] = {"unit": None, "state": "unknown" if message else "missing", "version": ""}
     applications = [
@@ -146,6 +191,7 @@ def _host(host: str, models: Mapping[str, Model], result: Item, answers: Mapping
         "message": message,
         "front_ends": [{"name": name, **found} for name, found in front_ends.items()],
         "applications": sorted(applications, key=lambda app: str(app["name"])),
+        "certificates": certificates,
         "orphans": result.get("orphans") or [],
         "problems": problems,
         "healthy": not problems,
@@ -161,7 +207,7 @@ def _application(
     problems = _problems(found, described) if found else []
     publish = [front_end for front_end, model in models.items() if _leads(front_end, model, host, item)]
     urls = [str(url["url"]) for front_end in publish for url in models[front_end]["urls"] if url["app"] == name]
-    given = [answer for answer in answers if answer["front_end"] in publish]
+    given = [answer for answer in answers if answer["front_end"] in {host, *publish}]
     return {
         **UNKNOWN,
         **described,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from ._status import Item, Report
+from ._status import Item, Report, until
 from ._status_table import NOTHING, count, health, memory, moment, server
 
 WORDS = {"good": "healthy", "bad": "needs attention", "unknown": "not known"}
@@ -208,6 +208,7 @@ def _host(name: str, host: Item) -> Item:
             for front_end in host["front_ends"]
         ],
         "applications": [_application(host, app) for app in host["applications"]],
+        "certificates": [f"{one['site']} {until(one)}" for one in host["certificates"]],
     }
 
 

@@ -8,7 +8,7 @@ import typing as t
 import unicodedata
 from collections.abc import Sequence
 
-from ._status import Item, Report, worst
+from ._status import Item, Report, until, worst
 
 COLUMNS = (
     "",
@@ -32,8 +32,12 @@ def table(report: Report) -> str:
     """Return one table of all hosts, and below it what is wrong and what was left."""
     rows = [row for name, host in report["hosts"].items() for row in _rows(name, host)]
     parts = [layout([list(COLUMNS), *rows])] if rows else ["No hosts."]
-    parts += _listed("Needs attention", report["problems"])
-    parts += _listed("On the hosts, but in no inventory", report["orphans"])
+    ends = [
+        f"{name}: {one['site']} {until(one)}" for name, host in report["hosts"].items() for one in host["certificates"]
+    ]
+    parts += listed("Certificates", ends)
+    parts += listed("Needs attention", report["problems"])
+    parts += listed("On the hosts, but in no inventory", report["orphans"])
     if not report["problems"]:
         parts.append("All healthy, and as the inventory says.\n")
     return "\n".join(parts)
@@ -125,5 +129,6 @@ def _mark(item: Item) -> str:
     return " " if item["healthy"] else "!"
 
 
-def _listed(title: str, lines: Sequence[str]) -> list[str]:
+def listed(title: str, lines: Sequence[str]) -> list[str]:
+    """Return lines below their title, as one part of a text; none where there are none."""
     return [f"{title}:\n" + "".join(f"- {printable(line)}\n" for line in lines)] if lines else []

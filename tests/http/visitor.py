@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.client
 import json
 import os
+import random
 import re
 import socket
 import threading
 import time
 import typing as t
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -126,7 +129,7 @@ class Visitor:
         chunked: bool = False,
     ) -> Answer:
         """Send one request on a connection of its own and return the whole answer (60 s at most)."""
-        connection = http.client.HTTPConnection(self.address, self.port, timeout=60)
+        connection = self.connection()
         try:
             connection.request(
                 method,
@@ -140,70 +143,167 @@ class Visitor:
         finally:
             connection.close()
 
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection, not open yet (60 s at most for each operation)."""
+        return http.client.HTTPConnection(self.address, self.port, timeout=60)
+
     def connect(self) -> socket.socket:
         """Return an open connection (10 s at most for each operation)."""
         return socket.create_connection((self.address, self.port), timeout=10)
 
-    def raw(self, request: str) -> bytes:
-        """Send the text as it is and return all that comes until the server closes."""
+    def raw(self, request: str, patience: float | None = None) -> bytes:
+        """Send the text as it is and return all that comes until the server closes; it has to, within 10 s.
+
+        With ``patience`` (seconds) it need not: what has come until it said nothing for so long is enough.
+        """
         with self.connect() as connection:
             connection.sendall(request.encode("latin-1"))
+            connection.settimeout(patience or 10)
             received = b""
             try:
                 while piece := connection.recv(65536):
                     received += piece
             except ConnectionResetError:
                 pass
+            except TimeoutError:
+                if patience is None:
+                    raise
             return received
+
+
+class Request(t.NamedTuple):
+    """What became of a request: begin and end (monotonic seconds), what was being done, the status or the error."""
+
+    visitor: Visitor
+    kind: str
+    begin: float
+    end: float
+    meanwhile: str
+    outcome: int | str
+
+    def __str__(self) -> str:
+        took = f"{self.end - self.begin:.1f} s"
+        return f"{self.kind} {self.visitor.domain} of {self.visitor.address}: {self.outcome} after {took}"
+
+
+@dataclass
+class Kept:
+    """A connection on which a visitor asks one short request after the other, as browsers do."""
+
+    visitor: Visitor
+    kind: str = "kept"
+
+    def __post_init__(self) -> None:
+        self.connection = self.visitor.connection()
+
+    def ask(self) -> int:
+        """Return the status; where the server closed the connection before any answer, that of a second request."""
+        used, self.kind = self.connection.sock is not None, "kept"
+        try:
+            try:
+                answer = self._answer()
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+                if not used:
+                    raise
+                # A server may close what is idle, and cannot know of a request that is on its way.
+                self.connection.close()
+                self.kind = "kept, again"
+                answer = self._answer()
+            answer.read()
+            return answer.status
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            raise
+
+    def _answer(self) -> http.client.HTTPResponse:
+        self.connection.request("GET", f"{self.visitor.mount}/env", headers={"Host": self.visitor.domain})
+        return self.connection.getresponse()
+
+
+@dataclass
+class Single:
+    """Requests on a connection of their own each."""
+
+    visitor: Visitor
+    kind: str
+
+    def ask(self) -> int | str:
+        """Return the status."""
+        if self.kind != "upload":
+            return self.visitor.ask(PATHS[self.kind]).status
+        answer = self.visitor.ask("/upload", "POST", body=UPLOAD)
+        if answer.status != 200:
+            return answer.status
+        right = {"length": len(UPLOAD), "sha256": hashlib.sha256(UPLOAD).hexdigest()}
+        return answer.status if answer.json() == right else "other bytes arrived"
+
+
+UPLOAD = random.Random(0).randbytes(300_000)
+PATHS = {"short": "/env", "long": "/sleep?5", "static": "/static/style.css"}
+KINDS = ("short", "long", "upload", "kept")
+
+
+@dataclass
+class Traffic:
+    """The requests of visitors, in the order in which they ended; ``meanwhile`` is what is being done."""
+
+    requests: list[Request] = field(default_factory=list)
+    meanwhile: str = ""
+
+    @property
+    def failures(self) -> list[Request]:
+        """Those that were not answered with 200."""
+        return [request for request in self.requests if request.outcome != 200]
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many there were of each kind."""
+        return Counter(request.kind for request in self.requests)
+
+
+@contextmanager
+def traffic(visitors: t.Sequence[Visitor], kinds: t.Sequence[str] = KINDS, pause: float = 0.25) -> t.Iterator[Traffic]:
+    """Let each visitor make requests of each kind all the time, one after the other, `pause` seconds between them."""
+    seen = Traffic()
+    done = threading.Event()
+
+    def visit(visitor: Visitor, kind: str) -> None:
+        asking = Kept(visitor) if kind == "kept" else Single(visitor, kind)
+        # Not all of them at once: that would be a load that nobody asked for.
+        done.wait(random.uniform(0, pause))
+        while not done.is_set():
+            begin = time.monotonic()
+            try:
+                outcome = asking.ask()
+            except (OSError, http.client.HTTPException) as error:
+                outcome = str(error) or type(error).__name__
+            seen.requests.append(Request(visitor, asking.kind, begin, time.monotonic(), seen.meanwhile, outcome))
+            done.wait(pause)
+
+    with ThreadPoolExecutor(max(len(visitors) * len(kinds), 1)) as pool:
+        visits = [pool.submit(visit, visitor, kind) for visitor in visitors for kind in kinds]
+        try:
+            yield seen
+        finally:
+            done.set()
+        for job in visits:
+            job.result()
 
 
 @contextmanager
 def visiting(hosts: t.Sequence[Host], *domains: str) -> t.Iterator[list[str]]:
-    """Ask the domains of the hosts all the time, a page and a static file; the list gathers every failure."""
+    """Ask the domains of the hosts all the time, a page and a static file; the list has every failure at the end."""
     failures: list[str] = []
-    done = threading.Event()
-
-    def visit(visitor: Visitor) -> None:
-        while not done.is_set():
-            for path in ("/env", "/static/style.css"):
-                try:
-                    status = visitor.ask(path).status
-                    if status != 200:
-                        failures.append(f"{visitor.domain}{path}: {status}")
-                except OSError as error:
-                    failures.append(f"{visitor.domain}{path}: {error}")
-            time.sleep(0.02)
-
     visitors = [Visitor(address(host), domain) for host in hosts for domain in domains]
-    threads = [threading.Thread(target=visit, args=[visitor]) for visitor in visitors]
-    for thread in threads:
-        thread.start()
-    try:
+    with traffic(visitors, ("short", "static"), 0.05) as seen:
         yield failures
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join()
+    failures += map(str, seen.failures)
 
 
-def meanwhile(visitors: t.Sequence[Visitor], work: t.Callable[[], None]) -> list[int]:
-    """Return the statuses of all requests, two at a time of each visitor, while the work is done."""
-    done = threading.Event()
-
-    def visit(visitor: Visitor) -> list[int]:
-        statuses = []
-        while not done.is_set():
-            statuses.append(visitor.ask("/env").status)
-            time.sleep(0.01)
-        return statuses
-
-    # All of them at the same time, however few processors there are.
-    with ThreadPoolExecutor(2 * len(visitors)) as pool:
-        visits = [pool.submit(visit, visitor) for visitor in visitors for _ in range(2)]
-        try:
-            time.sleep(1)
-            work()
-            time.sleep(1)
-        finally:
-            done.set()
-        return [status for job in visits for status in job.result()]
+def meanwhile(visitors: t.Sequence[Visitor], work: t.Callable[[], None]) -> list[int | str]:
+    """Return the statuses of all short requests, two at a time of each visitor, while the work is done."""
+    with traffic(visitors, ("short", "short"), 0.05) as seen:
+        time.sleep(1)
+        work()
+        time.sleep(1)
+    return [request.outcome for request in seen.requests]

@@ -11,8 +11,10 @@ import yaml
 from ansible_collections.pyhost.web.plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS
 from ansible_collections.pyhost.web.plugins.plugin_utils._resolve import RUNS
 from ansible_collections.pyhost.web.plugins.plugin_utils._schema import ROLES
+from ansible_collections.pyhost.web.plugins.plugin_utils._summary import PHASES
 
 ROOT = Path(next(iter(plugin_utils.__path__))).parents[1]
+WITH_TLS = [f"frontend_{name}" for name, row in FRONT_ENDS.items() if row.tls]
 TASKS = sorted(ROOT.glob("roles/*/tasks/*.yml"))
 
 
@@ -62,32 +64,57 @@ def test_every_front_end_replaces_all_others() -> None:
         role = f"frontend_{name}"
         (variable,) = (key for key in ROLES[role].variables if key.name == f"{role}_replaces")
         assert {role, *variable.default} == {f"frontend_{other}" for other in FRONT_ENDS}
-        (sites,) = (task["pyhost.web.config_set"] for path in TASKS if role in path.parts for task in _tasks(path)[1:])
+        tasks = (task for path in TASKS if role in path.parts for task in _tasks(path))
+        (sites,) = (task["pyhost.web.config_set"] for task in tasks if "pyhost.web.config_set" in task)
         assert (sites["name"], sites["replaces"]) == (role, f"{{{{ {variable.name} }}}}")
 
 
 def test_siblings_have_the_same_shape() -> None:
     servers = [path for path in TASKS if path.parent.parent.name != "app" and path.name == "main.yml"]
-    shapes = {path: [key for task in _tasks(path) for key in task if "." in key] for path in servers}
+    shapes = {path: [key for task in _tasks(path) for key in task if "." in key or key == "block"] for path in servers}
     for path, modules in shapes.items():
+        role = path.parent.parent.name
         # What no distribution has comes from wherever the user has it.
-        installs = "installation" if path.parent.parent.name == "frontend_cherokee" else "packages"
-        assert modules == [f"pyhost.web.{installs}", "pyhost.web.config_set"], path
+        installs = "installation" if role == "frontend_cherokee" else "packages"
+        rest = ["certificates", "config_set", "block"] if role in WITH_TLS else ["config_set"]
+        assert [name.rpartition(".")[2] for name in modules] == [installs, *rest], path
+
+
+@pytest.mark.parametrize("role", WITH_TLS)
+def test_front_ends_have_their_certificates_in_the_same_way(role: str) -> None:
+    """What a server has to begin with, the server, what is issued once it answers, and the server again."""
+    first, server, issue = _tasks(ROOT / "roles" / role / "tasks" / "main.yml")[1:]
+    (issued,), (again,) = issue["block"], issue["always"]
+    assert issue["when"] == f"__{role}_done_certificates.pending"
+    assert issued["pyhost.web.certificates"] == {"state": "issued", **first["pyhost.web.certificates"]}
+    assert again["pyhost.web.config_set"] == server["pyhost.web.config_set"]
 
 
 @pytest.mark.parametrize("run", sorted(set(RUNS) - {"site"}))
 def test_deploy_and_rollback_touch_no_server_and_no_other_application(run: str) -> None:
-    """All of their tasks are of the part that builds, of the part that switches, and the look at the inventory."""
+    """All of their tasks are of the part that builds, of those that switch and sum up, and a look at the inventory."""
     plays = yaml.safe_load((ROOT / "playbooks" / f"{run}.yml").read_text())
     first, *others = (task for play in plays for task in play["tasks"])
     assert first["pyhost.web.resolve"]["run"] == run
     imported = [task.get("ansible.builtin.import_role", {}).get("tasks_from") for task in others]
     assert set(imported) - {None} == {"build" if run == "deploy" else "back"}
     included = [task["ansible.builtin.import_tasks"] for task in others if "ansible.builtin.import_tasks" in task]
-    assert included == ["tasks/switch.yml"]
+    assert included == ["tasks/switch.yml", "tasks/summary.yml"]
     assert {key for task in others for key in task if "." in key} <= {
-        "ansible.builtin.import_role", "ansible.builtin.import_tasks", "ansible.builtin.debug",
+        "ansible.builtin.import_role", "ansible.builtin.import_tasks", "ansible.builtin.group_by",
     }  # fmt: skip
+
+
+def test_every_task_registers_what_it_did() -> None:
+    """By the role and the phase, as the summary finds it."""
+    (retires,) = (task for task in _site() if "pyhost.web.config_set" in task)
+    assert retires["register"] == "__pyhost_done_removal"
+    for path in TASKS:
+        for task in (part for one in _tasks(path) for part in (*one.get("block", [one]), *one.get("always", []))):
+            if "ansible.builtin.import_tasks" not in task:
+                role, phase = task["register"].removeprefix("__").split("_done_")
+                assert role == path.parent.parent.name
+                assert phase in PHASES
 
 
 def test_every_back_end_switches_its_releases() -> None:
@@ -98,7 +125,7 @@ def test_every_back_end_switches_its_releases() -> None:
         role = f"backend_{name}"
         assert task["vars"] == {
             f"{role}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
-            f"{role}_front_end": "{{ __pyhost_asked }}",
+            f"{role}_ask": "{{ __pyhost_ask }}",
         }
         (switch,) = _tasks(ROOT / "roles" / role / "tasks" / "switch.yml")
         given = switch["pyhost.web.config_set"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import tarfile
@@ -14,7 +13,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.http.visitor import hosts, scenario_hosts
-from tests.playbook import converge, run
+from tests.playbook import converge, messages, run
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()
@@ -48,7 +47,7 @@ def _refused(**variables: t.Any) -> list[str]:
     code, output = run(*HOSTS, **variables)
     assert code != 0
     assert "hunter2" not in output
-    told = [json.loads(failure)["msg"] for failure in re.findall(r"FAILED! => ({.*})", output)]
+    told = messages(output)
     assert len(told) == len(HOSTS)
     return told
 

@@ -11,6 +11,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.http.visitor import scenario_hosts
+from tests.processes import exposure, start_in_vain
 
 testinfra_hosts = scenario_hosts()
 
@@ -71,8 +72,13 @@ def test_the_venv_of_the_release_is_the_interpreter_s(host: Host, app: str) -> N
 
 @pytest.mark.parametrize("app", APPS)
 def test_sandbox_exposure_is_at_most_one(host: Host, app: str) -> None:
-    verdict = host.check_output("systemd-analyze security --no-pager pyhost-%s.service", app)
-    assert float(verdict.split("Overall exposure level")[1].split(":")[1].split()[0]) <= 1.0
+    assert exposure(host, f"pyhost-{app}.service") <= 1.0
+
+
+def test_what_the_host_logs_is_not_there_for_an_application(host: Host) -> None:
+    assert host.check_output("runuser -u shop -- ls /var/log") != ""
+    assert _ask(host, "shop", "/folder?/var/log") == "Permission denied"
+    assert "pyhost" in _ask(host, "shop", "/folder?/etc")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +129,19 @@ def test_no_request_fails_meanwhile(host: Host, app: str, verb: str) -> None:
     assert (_processes(host, app)[0] == before[0]) == (verb == "reload-or-restart" and app != "own")
 
 
+@pytest.mark.parametrize("app", ["shop", "own"])
+def test_it_ends_while_its_workers_start(host: Host, app: str) -> None:
+    """Of so many workers, some have always only just been forked."""
+    unit, file = f"pyhost-{app}.service", f"/etc/pyhost/uwsgi/{app}.ini"
+    host.check_output("cp -p %s /run/whole.ini && sed -i 's/^processes = .*/processes = 16/' %s", file, file)
+    begin = host.check_output("date +%s")
+    for _ in range(6):
+        host.check_output("systemctl restart %s && systemctl reset-failed %s", unit, unit)
+    host.check_output("mv /run/whole.ini %s && systemctl restart %s", file, unit)
+    assert "timed out" not in host.check_output(f"journalctl --unit {unit} --since @{begin}")
+    assert _ask(host, app, "/env")["PATH_INFO"] == "/env"
+
+
 @pytest.mark.parametrize("whose", ["worker", "master"])
 def test_it_comes_back_after_sigkill(host: Host, whose: str) -> None:
     master, *workers = _processes(host, "shop")
@@ -134,6 +153,12 @@ def test_it_comes_back_after_sigkill(host: Host, whose: str) -> None:
     # systemd holds the socket meanwhile, so the request waits and is answered.
     assert _ask(host, "shop", "/env")["PATH_INFO"] == "/env"
     _wait(host, "systemctl is-active pyhost-shop.service")
+
+
+def test_it_comes_back_when_it_could_not_start_for_long(host: Host) -> None:
+    start_in_vain(host, "pyhost-shop.service", "/srv/pyhost/shop/current/code/probe.py")
+    # systemd holds the socket meanwhile, so the request waits and is answered.
+    assert _ask(host, "shop", "/env")["PATH_INFO"] == "/env"
 
 
 def test_memory_limit_is_the_applications(host: Host) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +11,13 @@ import pytest
 from testinfra.host import Host
 
 from tests.http.visitor import scenario_hosts
-from tests.playbook import PLAIN, command
+from tests.playbook import run
 
 testinfra_hosts = scenario_hosts()
 
 
 def _run(host: Host, **variables: t.Any) -> tuple[int, str]:
-    done = subprocess.run(
-        command([host], variables, "status.yml"), capture_output=True, text=True, check=False, timeout=600, env=PLAIN
-    )
-    return done.returncode, done.stdout + done.stderr
+    return run(host, playbook="pyhost.web.status", **variables)
 
 
 @pytest.fixture

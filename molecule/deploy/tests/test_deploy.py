@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, hosts, meanwhile, scenario_hosts
-from tests.playbook import converge, run
+from tests.deploying import BYSTANDER, CHOSEN, HOSTS, MOUNTS, deploy, no_request_fails, releases, visitors, words
+from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.packages import upgrade
+from tests.playbook import converge, messages, run, told
 from tests.processes import main_process
 
 testinfra_hosts = scenario_hosts()
-HOSTS = hosts()
-MOUNTS = {"on-uwsgi": "", "on-flup": "/sub", "on-mod-wsgi": ""}
-CHOSEN = ",".join(MOUNTS)
-BYSTANDER = "bystander"
 
 # Only the server itself, not the check before it, can find this out.
 ONLY_IN_SERVICE = """echo 'import sys
@@ -24,50 +23,25 @@ if "uwsgi" in sys.modules:
     def application(environ, start): raise RuntimeError("only in service")' >> probe.py"""
 
 
-def _visitors() -> list[Visitor]:
-    named = {**MOUNTS, BYSTANDER: ""}
-    return [Visitor(address(host), f"{app}.example", mount) for host in HOSTS for app, mount in named.items()]
-
-
-def _words() -> set[str]:
-    """Return what the releases in service of the chosen applications say of themselves."""
-    chosen = [visitor for visitor in _visitors() if not visitor.domain.startswith(BYSTANDER)]
-    return {visitor.ask("/static/word.txt").body.decode().strip() for visitor in chosen}
-
-
-def _releases(app: str = "*", link: str = "current") -> list[str]:
-    return [host.check_output(f"readlink /srv/pyhost/{app}/{link}") for host in HOSTS]
-
-
-def _while_requests_flow(work: t.Callable[[], t.Any]) -> t.Any:
-    """Return what the work returns; no request failed, short or long, of the applications or of the bystander."""
-    results = []
-    with ThreadPoolExecutor(len(_visitors())) as pool:
-        long = [pool.submit(visitor.ask, "/sleep?5") for visitor in _visitors()]
-        statuses = meanwhile(_visitors(), lambda: results.append(work()))
-        assert {job.result().status for job in long} == {200}
-    assert set(statuses) == {200}
-    assert len(statuses) > 100
-    return results[0]
-
-
-def _deploy(word: str, only: str = CHOSEN) -> str:
-    return converge(*HOSTS, playbook="pyhost.web.deploy", pyhost_only=only, word=word)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def two_releases() -> t.Iterator[str]:
     """The release of the scenario, and one after it; at the end, what the scenario describes again."""
     converge(*HOSTS)
-    yield _while_requests_flow(lambda: _deploy("two"))
+    with no_request_fails():
+        output = deploy("two")
+    yield output
     converge(*HOSTS)
 
 
 def test_a_new_release_fails_no_request_and_touches_nobody_else(two_releases: str) -> None:
-    assert _words() == {"two"}
+    assert words() == {"two"}
     assert two_releases.count("Put the releases that are next in service") == 3 * len(HOSTS)
     assert "Install" not in two_releases
     for host in HOSTS:
+        for app in MOUNTS:
+            change, answer, _url = told(two_releases, host)[app]
+            assert re.fullmatch("release [0-9a-f]{8} -> [0-9a-f]{8}", change)
+            assert answer.startswith("200 in")
         assert host.file("/srv/pyhost/bystander/current/public/static/word.txt").content_string == "first\n"
 
 
@@ -76,29 +50,30 @@ def test_the_bystander_does_not_even_notice() -> None:
     # Somebody is at work there: a deploy of others neither puts it right nor fails.
     for host in HOSTS:
         host.check_output("echo '# mine' >> /etc/pyhost/uwsgi/bystander.ini")
-    _deploy("three", "on-uwsgi")
+    deploy("three", "on-uwsgi")
     assert [main_process(host, BYSTANDER) for host in HOSTS] == before
     for host in HOSTS:
         assert "# mine" in host.file("/etc/pyhost/uwsgi/bystander.ini").content_string
     converge(*HOSTS, word="first")
-    _deploy("two")
+    deploy("two")
 
 
 def test_a_release_that_fails_its_check_takes_no_traffic() -> None:
-    before = _releases()
-    code, output = _while_requests_flow(
-        lambda: run(*HOSTS, playbook="pyhost.web.deploy", pyhost_only=CHOSEN, word="sick", health={"path": "/crash"})
-    )
+    before = releases()
+    with no_request_fails():
+        code, output = run(
+            *HOSTS, playbook="pyhost.web.deploy", pyhost_only=CHOSEN, word="sick", health={"path": "/crash"}
+        )
     assert code != 0
     for app in MOUNTS:
         assert f"app {app}: wsgi (probe:application): failed" in output
     assert "RuntimeError: probe: an exception that nobody catches" in output
     assert "health: GET /crash answers '500 Internal Server Error'" in output
-    assert (_releases(), _words()) == (before, {"two"})
+    assert (releases(), words()) == (before, {"two"})
 
 
 def test_a_release_that_hangs_is_told_with_the_line() -> None:
-    before = _releases()
+    before = releases()
     spoil = ["echo 'import time; time.sleep(60)' >> probe.py"]
     code, output = run(
         *HOSTS, playbook="pyhost.web.deploy", pyhost_only="on-uwsgi", spoil=spoil, health={"path": "/env", "timeout": 2}
@@ -106,38 +81,47 @@ def test_a_release_that_hangs_is_told_with_the_line() -> None:
     assert code != 0
     assert "health.timeout: 2 seconds were not enough" in output
     assert "probe.py" in output
-    assert _releases() == before
+    assert releases() == before
 
 
 def test_what_fails_in_service_goes_back_by_itself() -> None:
-    before = _releases()
-    code, output = run(*HOSTS, playbook="pyhost.web.deploy", pyhost_only="on-uwsgi", spoil=[ONLY_IN_SERVICE])
+    before = releases()
+    # Hosts remember what they refused, so it is another release each time that this is run.
+    bad = {"on-uwsgi": {"setup": [ONLY_IN_SERVICE, f": {time.time()}"]}}
+    code, output = run(*HOSTS, playbook="pyhost.web.deploy", pyhost_only="on-uwsgi", other=bad)
     assert code != 0
     assert "(Host: on-uwsgi.example) answers '50" in output
     assert "RuntimeError: only in service" in output
-    assert _releases() == before
+    assert releases() == before
     # After the first host no other one was tried.
     assert output.count("FAILED!") == 1
     # By each of their processes.
-    assert {visitor.ask("/env").status for visitor in _visitors() for _ in range(20)} == {200}
-    _deploy("two", "on-uwsgi")
+    assert {visitor.ask("/env").status for visitor in visitors() for _ in range(20)} == {200}
+    # Nor does a run of all try it again where it failed; where nobody has asked it yet, it has to answer too.
+    code, output = run(*HOSTS, word="two", other=bad)
+    assert code != 0
+    assert "had to be taken back once it was in service" in output
+    (message,) = messages(output)
+    assert "(Host: on-uwsgi.example) answers '50" in message
+    deploy("two", "on-uwsgi")
 
 
 def test_back_and_forth() -> None:
-    described = _releases("on-uwsgi")
-    back = _while_requests_flow(lambda: converge(*HOSTS, playbook="pyhost.web.rollback", pyhost_only=CHOSEN))
+    described = releases("on-uwsgi")
+    with no_request_fails():
+        back = converge(*HOSTS, playbook="pyhost.web.rollback", pyhost_only=CHOSEN)
     assert "Build" not in back
-    assert "two" not in _words()
-    assert not set(described) & set(_releases("on-uwsgi"))
+    assert "two" not in words()
+    assert not set(described) & set(releases("on-uwsgi"))
     # By name, and again: nothing is left to do. Each host has its own interpreter, and so its own releases.
     name = described[0].rpartition("/")[2]
     for changes in (2, 0):
         output = converge(HOSTS[0], playbook="pyhost.web.rollback", pyhost_only="on-uwsgi", pyhost_release=name)
         assert f"changed={changes} " in output
-    assert _releases("on-uwsgi")[0] == described[0]
+    assert releases("on-uwsgi")[0] == described[0]
     # What the inventory describes comes back with the next run of all.
     converge(*HOSTS, word="two")
-    assert _words() == {"two"}
+    assert words() == {"two"}
 
 
 @pytest.mark.parametrize(
@@ -158,11 +142,11 @@ def test_a_wrong_word_touches_no_host(playbook: str, variables: dict[str, t.Any]
 
 
 def test_a_release_that_is_not_there() -> None:
-    before = _releases(link="next")
+    before = releases(link="next")
     code, output = run(*HOSTS, playbook="pyhost.web.rollback", pyhost_only="on-uwsgi", pyhost_release="0a1b2c")
     assert code != 0
     assert "release '0a1b2c' is not on this host" in output
-    assert _releases(link="next") == before
+    assert releases(link="next") == before
 
 
 def test_what_the_site_has_not_put_in_service_yet(host: Host) -> None:
@@ -171,3 +155,42 @@ def test_what_the_site_has_not_put_in_service_yet(host: Host) -> None:
     assert code != 0
     assert "'new' has no account on this host" in output
     assert not host.file("/srv/pyhost/new").exists
+
+
+def _masters() -> set[str]:
+    return {host.file("/run/nginx.pid").content_string for host in HOSTS}
+
+
+def test_a_package_upgrade_of_nginx_where_debian_may_not_restart_it() -> None:
+    before = _masters()
+    with no_request_fails():
+        upgrade(HOSTS, "nginx", restarts=False)
+    assert not before & _masters()
+    for host in HOSTS:
+        # It is still the service's: what stops or reloads that reaches it.
+        assert f"{host.check_output('systemctl show --value --property MainPID nginx')}\n" in _masters()
+
+
+def test_changes_in_every_part_at_once() -> None:
+    """A site has one more domain and a line of its own, a neighbour goes, each has one process more."""
+    apps = {
+        "on-uwsgi": {"domains": ["on-uwsgi.example", "new.example"], "extra": {"nginx": "add_header X-Changed yes;"}},
+        "on-flup": {"domains": ["on-flup.example"], "path": "/sub", "backend": "flup"},
+        "on-mod-wsgi": {"domains": ["on-mod-wsgi.example"], "backend": "mod_wsgi"},
+    }
+    before = [main_process(host, app) for host in HOSTS for app in MOUNTS]
+    with no_request_fails(but_of=BYSTANDER):
+        converge(
+            *HOSTS, word="two", pyhost_apps={app: {**described, "processes": 3} for app, described in apps.items()}
+        )
+    after = [main_process(host, app) for host in HOSTS for app in MOUNTS]
+    assert not set(before) & set(after)
+    for host in HOSTS:
+        assert Visitor(address(host), "new.example").ask("/env").headers["X-Changed"] == "yes"
+        assert not host.file(f"/etc/pyhost/uwsgi/{BYSTANDER}.ini").exists
+        assert (
+            Visitor(address(host), f"{BYSTANDER}.example").raw(
+                f"GET / HTTP/1.1\r\nHost: {BYSTANDER}.example\r\nConnection: close\r\n\r\n"
+            )
+            == b""
+        )

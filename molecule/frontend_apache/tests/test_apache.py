@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from testinfra import get_host
 from testinfra.host import Host
 
+from tests.http.access_log import HOSTILE, hostile_line
 from tests.http.visitor import Visitor, address, probes, scenario_hosts, visiting
-from tests.playbook import converge, run
+from tests.playbook import converge, messages, run
+from tests.processes import exposure
 
 testinfra_hosts = scenario_hosts()
 
@@ -79,6 +82,11 @@ def test_text_is_compressed_but_what_applications_say_is_not(host: Host) -> None
     assert visitor.ask("/env", headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] is None
 
 
+def test_the_access_log_is_json_whatever_visitors_send(host: Host) -> None:
+    line = hostile_line(host, PROBES["uwsgi-root"].visitor(host), "/var/log/apache2")
+    assert (unquote_to_bytes(line["user_agent"]), unquote_to_bytes(line["referer"])) == (HOSTILE, HOSTILE)
+
+
 @pytest.mark.parametrize("app", PROBES)
 def test_a_link_in_a_private_folder_is_not_sent(host: Host, app: str) -> None:
     bill = f"/srv/pyhost/{app}/current/public/private/bill.txt"
@@ -133,6 +141,21 @@ def test_a_mistake_in_one_site_takes_down_none(lines: str, words: str) -> None:
     assert failures == []
 
 
+def test_a_port_that_somebody_else_holds_is_refused_beforehand() -> None:
+    """Apache passes its own test with it, and is dead after the reload."""
+    for host in HOSTS:
+        host.check_output("systemd-run --unit pyhost-squatter python3 -m http.server --bind 127.0.0.1 8098")
+    reloads = [_reloads(host) for host in HOSTS]
+    with visiting(HOSTS, *ROOTS) as failures:
+        code, output = run(*HOSTS, frontend_apache_listen=["80", "[::]:80", "127.0.0.1:8098"])
+    for host in HOSTS:
+        host.check_output("systemctl stop pyhost-squatter")
+    assert code != 0
+    told = messages(output)
+    assert ["127.0.0.1:8098: python3 (process" in message for message in told] == [True] * len(HOSTS)
+    assert ([_reloads(host) for host in HOSTS], failures) == (reloads, [])
+
+
 def test_htaccess_and_trusted_proxies_where_they_are_asked_for() -> None:
     told = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "https"}
     for host in HOSTS:
@@ -157,3 +180,7 @@ def _override(host: Host, app: str) -> str | None:
     answer = PROBES[app].visitor(host).ask("/media/new")
     assert answer.status == 200
     return answer.headers["X-Override"]
+
+
+def test_sandbox_exposure_is_at_most_four(host: Host) -> None:
+    assert exposure(host, "apache2.service") <= 4.0

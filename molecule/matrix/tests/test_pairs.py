@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import time
 import typing as t
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections import Counter
 from dataclasses import asdict, dataclass, field
-from threading import Event
 
 import pytest
 from testinfra.host import Host
@@ -19,7 +17,8 @@ from testinfra.host import Host
 from plugins.plugin_utils._catalog import FRONT_ENDS
 from tests.http import test_claims
 from tests.http.claims import NEEDS_NOTHING, SEEN, Cell
-from tests.http.visitor import Probe, Visitor, address, hosts
+from tests.http.visitor import Probe, Request, address, hosts, traffic
+from tests.packages import upgrade
 from tests.playbook import converge
 from tools import pairs
 from tools.pairs import Way
@@ -28,6 +27,22 @@ HOSTS = hosts()
 # What no distribution has is handed in: front end -> variable of the environment.
 HANDED_IN = {"cherokee": "PYHOST_CHEROKEE_ARCHIVE"}
 PUBLISHED = [name for name in FRONT_ENDS if name not in HANDED_IN or os.environ.get(HANDED_IN[name])]
+NEIGHBOUR = {
+    "domains": ["neighbour.example"],
+    "source": {"path": f"{pairs.ROOT}/tests/http/probe"},
+    "requirements": [],
+    "wsgi": "probe:application",
+}
+# Those that the distribution upgrades.
+PACKAGES = {"nginx": "nginx", "lighttpd": "lighttpd", "apache": "apache2"}
+# A port that is closed for a moment, processes that end with what they had accepted (mod_wsgi's word for it is 500),
+# and others that are not up yet.
+LOST = {
+    *(f"[Errno {number}] {os.strerror(number)}" for number in (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE)),
+    "Remote end closed connection without response",
+    500,
+    503,
+}
 MANIFESTS = "/var/lib/pyhost/.manifest"
 
 
@@ -35,15 +50,18 @@ def _release(host: Host) -> str:
     return str(host.backend.hostname).rpartition("-")[2]
 
 
+def _name(way: Way) -> str:
+    return f"{way.back_end}-{way.protocol}".replace("_", "-")
+
+
 def _probe(way: Way, back: Host) -> Probe:
-    name = f"{way.back_end}-{way.protocol}-{_release(back)}".replace("_", "-")
-    return Probe(name, "/sub" if _release(back) == "trixie" else "", way.protocol)
+    return Probe(f"{_name(way)}-{_release(back)}", "/sub" if _release(back) == "trixie" else "", way.protocol)
 
 
-def _application(way: Way, back: Host) -> dict[str, t.Any]:
+def _application(way: Way, back: Host, changed: bool = False) -> dict[str, t.Any]:
     probe = _probe(way, back)
     return {
-        "domains": [f"{probe.app}.example", f"*.{probe.app}.example"],
+        "domains": [f"{probe.app}.example", f"*.{probe.app}.example"] + [f"{probe.app}.other.example"] * changed,
         "path": probe.mount or "/",
         "source": {"path": f"{pairs.ROOT}/tests/http/probe"},
         "requirements": [],
@@ -52,8 +70,11 @@ def _application(way: Way, back: Host) -> dict[str, t.Any]:
         "protocol": way.protocol,
         "hosts": back.backend.hostname,
         # Some back ends run differently with one process and with several.
-        **({"processes": 4, "threads": 1} if probe.mount else {"processes": 1, "threads": 4}),
-        "limits": {"body": "200M"},
+        **({"processes": 4 - changed, "threads": 1} if probe.mount else {"processes": 1 + changed, "threads": 4}),
+        "limits": {"body": "5M"},
+        "headers": {"Referrer-Policy": "", "content-security-policy": "default-src 'self' https://a.example:*"}
+        if probe.mount
+        else {},
     }
 
 
@@ -99,21 +120,24 @@ class Setting:
             for front, back in self.pairs
         ]
 
-    def publish(self) -> None:
-        """Run the playbook on all hosts."""
+    def publish(self, playbook: str = "site", changed: bool = False, **variables: t.Any) -> None:
+        """Run a playbook on all hosts; ``changed``: with a change in every application, and without the neighbour."""
+        apps = {
+            _probe(way, back).app: _application(way, back, changed)
+            for way in self.ways
+            for back in HOSTS
+            if back in {back for _front, back in self.pairs}
+        }
         converge(
             *HOSTS,
+            playbook=f"pyhost.web.{playbook}",
             fronts=[host.backend.hostname for host in self.fronts],
             backs=[host.backend.hostname for host in self.backs],
             pyhost_frontend=self.front_end,
-            pyhost_apps={
-                _probe(way, back).app: _application(way, back)
-                for way in self.ways
-                for back in HOSTS
-                if back in {back for _front, back in self.pairs}
-            },
+            pyhost_apps=apps if changed else {**apps, "neighbour": NEIGHBOUR},
             addresses={host.backend.hostname: address(host) for host in HOSTS},
             pyhost_address="{{ addresses[inventory_hostname] }}",
+            **variables,
         )
 
 
@@ -128,59 +152,33 @@ SETTINGS = [
 
 @dataclass
 class Visits:
-    """What a visitor of one host met, one request after the other: when each began and ended, and its status."""
+    """What a visitor of one host met, one request after the other."""
 
     host: Host
-    requests: list[tuple[float, float, int]] = field(default_factory=list)
+    requests: list[Request]
 
     @property
     def pattern(self) -> str:
         """One letter for each request: + answered, - not."""
-        return "".join("+" if status == 200 else "-" for _begin, _end, status in self.requests)
+        return "".join("+" if request.outcome == 200 else "-" for request in self.requests)
 
     @property
     def gap(self) -> float:
         """Seconds from the last answer before the failures to the beginning of the first one after them."""
         found = re.search(r"\+-+\+", self.pattern)
-        return self.requests[found.end() - 1][0] - self.requests[found.start()][1] if found else 0.0
-
-
-@contextmanager
-def visiting(probe: Probe) -> Iterator[list[Visits]]:
-    """Ask an application on each host all the time."""
-    done = Event()
-    visits = [Visits(host) for host in HOSTS]
-
-    def visit(visits: Visits) -> None:
-        visitor: Visitor = probe.visitor(visits.host)
-        while not done.is_set():
-            begin = time.monotonic()
-            try:
-                status = visitor.ask("/env").status
-            except OSError:
-                status = 0
-            visits.requests.append((begin, time.monotonic(), status))
-            time.sleep(0.01)
-
-    with ThreadPoolExecutor(len(visits)) as pool:
-        jobs = [pool.submit(visit, each) for each in visits]
-        try:
-            yield visits
-        finally:
-            done.set()
-    for job in jobs:
-        job.result()
+        return self.requests[found.end() - 1].begin - self.requests[found.start()].end if found else 0.0
 
 
 @dataclass
 class Switch:
-    """What a setting came after, the units of that front end, what visitors met meanwhile, and why it did not come."""
+    """A setting, what it came after, the units of that, what visitors met meanwhile and later, why it did not come."""
 
     setting: Setting
     before: str | None = None
     units: list[str] = field(default_factory=list)
     visits: list[Visits] = field(default_factory=list)
     refused: str = ""
+    requests: list[Request] = field(default_factory=list)
 
 
 SWITCHES: list[Switch] = []
@@ -197,11 +195,16 @@ def switch(request: pytest.FixtureRequest) -> Switch:
         switch.before = previous.front_end
         manifest = HOSTS[0].file(f"{MANIFESTS}/frontend_{previous.front_end}.json")
         switch.units = json.loads(manifest.content_string)["units"]
-    with visiting(_probe(stays, HOSTS[0])) if stays else nullcontext([]) as switch.visits:
+    visitors = {host: _probe(stays, HOSTS[0]).visitor(host) for host in HOSTS} if stays else {}
+    with traffic(list(visitors.values()), ["short"], 0.01) as seen:
         try:
             switch.setting.publish()
         except AssertionError as error:
             switch.refused = str(error)
+    switch.visits = [
+        Visits(host, [request for request in seen.requests if request.visitor is visitor])
+        for host, visitor in visitors.items()
+    ]
     if not switch.refused:
         SWITCHES.append(switch)
     return switch
@@ -232,6 +235,56 @@ def test_the_front_end_before_has_given_way(switch: Switch) -> None:
 globals().update({name: getattr(test_claims, name) for name in sorted(NEEDS_NOTHING)})
 
 
+def _changes(setting: Setting) -> dict[str, t.Callable[[], None]]:
+    """Return what is done while requests flow; tools/pairs.py and differences.yml have the same names."""
+    apps = [cell.probe.app for cell in setting.cells]
+    changes: dict[str, t.Callable[[], None]] = {
+        "new release": lambda: setting.publish("deploy", pyhost_only=apps, pyhost_app_defaults={"setup": ["true"]}),
+        "rollback": lambda: setting.publish("rollback", pyhost_only=apps),
+        "changes in every part": lambda: setting.publish(changed=True),
+    }
+    if setting.front_end in PACKAGES:
+        changes["package upgrade"] = lambda: upgrade(setting.fronts or HOSTS, PACKAGES[setting.front_end])
+    return changes
+
+
+def test_requests_while_things_change(switch: Switch) -> None:
+    """Short and long requests, uploads and kept connections, through the front end to every application."""
+    setting = switch.setting
+    with traffic([cell.visitor for cell in setting.cells], pause=1) as seen:
+        for seen.meanwhile, bring_about in _changes(setting).items():
+            bring_about()
+            # What it does to visitors may take a moment.
+            time.sleep(1)
+    switch.requests = seen.requests
+    print(f"{len(seen.failures)} of {len(seen.requests)} requests failed: {dict(seen.kinds)}")
+    assert [str(request) for request in seen.failures if not request.visitor.differs(request.meanwhile)] == []
+    assert {request.outcome for request in seen.failures} <= LOST
+    for change in {request.meanwhile for request in seen.failures}:
+        ends = [request.end for request in seen.failures if request.meanwhile == change]
+        # The longest request takes 5 seconds, and one host may begin later than the other.
+        assert max(ends) - min(ends) < 20
+
+
+def _failed(front_end: str) -> dict[str, dict[str, str]]:
+    """Return change -> way -> how many requests of how many failed."""
+    asked, failed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for switch in SWITCHES:
+        for request in switch.requests if switch.setting.front_end == front_end else ():
+            key = request.meanwhile, request.visitor.domain.rpartition("-")[0]
+            asked[key] += 1
+            failed[key] += request.outcome != 200
+    return {
+        change: {
+            str(way): f"{failed[change, name]} of {asked[change, name]}"
+            for way in pairs.WAYS
+            if asked[change, name := _name(way)]
+        }
+        for change in pairs.CHANGES
+        if change in {change for change, _name in asked}
+    }
+
+
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_the_page_says_what_was_seen(front_end: str) -> None:
     if front_end not in PUBLISHED:
@@ -253,9 +306,12 @@ def test_the_page_says_what_was_seen(front_end: str) -> None:
         for switch in SWITCHES
         if switch.setting.front_end == front_end and switch.before and switch.visits
     }
-    seen = pairs.Seen({front_end: verdicts}, {front_end: gaps})
-    everything = pairs.Seen(**json.loads(pairs.SEEN.read_text())) if pairs.SEEN.exists() else pairs.Seen({}, {})
+    seen = pairs.Seen({front_end: verdicts}, {front_end: gaps}, {front_end: _failed(front_end)})
+    everything = pairs.Seen(**json.loads(pairs.SEEN.read_text())) if pairs.SEEN.exists() else pairs.Seen()
     everything.update(seen)
     pairs.SEEN.write_text(json.dumps(asdict(everything)))
-    said = pairs.committed().verdicts.get(front_end, {})
+    committed = pairs.committed()
+    said = committed.verdicts.get(front_end, {})
     assert {way: said.get(way) for way in verdicts} == verdicts, "write the page with `python -m tools.pairs`"
+    # How many failed is another number each time.
+    assert committed.failed.get(front_end, {}).keys() == seen.failed[front_end].keys()

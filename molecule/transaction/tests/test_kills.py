@@ -16,7 +16,7 @@ HOSTS = hosts()
 
 
 def test_kill_at_ten_moments() -> None:
-    """Every killed run is followed by a normal one, which ends converged; visitors notice none of it."""
+    """Each two of them, one on top of the other, are followed by a normal run, which ends converged."""
     seed = int(os.environ.get("PYHOST_SEED", time.time()))
     print(f"PYHOST_SEED={seed}")
     moments = random.Random(seed)
@@ -41,6 +41,8 @@ def test_kill_at_ten_moments() -> None:
             time.sleep(moments.uniform(0.2 * duration, duration))
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if number % 2 == 0:
+                continue
             converge(*HOSTS, **change(number))
             for host in HOSTS:
                 answer = Visitor(address(host), "shop.example").ask("/static/style.css")

@@ -4,17 +4,22 @@
 """usage: NAME.py CONFIGURATION
 
 Runs an Apache behind the sockets that systemd holds. Apache takes no socket from systemd and opens none but TCP, so it
-listens on a port of the loopback, and each connection is handed on to it. At the end no more are accepted, they wait
-in systemd's socket; Apache ends when the last one that was accepted has got its answer.
+listens on a port of the loopback, and each connection is handed on to it. Whoever else finds that port gets nothing: a
+connection has to begin with an address, in the words of the PROXY protocol, that only this process and its Apache know.
+At the end no more are accepted, they wait in systemd's socket; Apache ends when the last one that was accepted has got
+its answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
+import secrets
 import signal
 import socket
 import sys
+from pathlib import Path
 
 APACHE = "/usr/sbin/apache2"
 # Seconds until Apache must listen.
@@ -51,8 +56,9 @@ class Side(asyncio.Protocol):
 class Relay:
     """Hands connections on to a port of the loopback until it is told to stop."""
 
-    def __init__(self, port):
+    def __init__(self, port, secret):
         self.port = port
+        self.greeting = f"PROXY TCP6 {secret} ::1 1 1\r\n".encode()
         self.loop = asyncio.get_running_loop()
         self.open = set()
         self.tasks = set()
@@ -83,6 +89,7 @@ class Relay:
         visitor.other, server.other = server, visitor
         try:
             await self.loop.create_connection(lambda: self.opened(server), "127.0.0.1", self.port)
+            server.transport.write(self.greeting)
             await self.loop.connect_accepted_socket(lambda: self.opened(visitor), connection)
         except OSError:
             connection.close()
@@ -128,19 +135,32 @@ def notify(address):
             manager.sendto(b"READY=1", address.replace("@", "\0", 1))
 
 
+def is_ours(port):
+    """Return whether this account listens on a port of the loopback: another may have been faster."""
+    address = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}:{port:04X}"
+    listens = "0A"
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text("ascii").splitlines()]
+    return [row[7] for row in rows if (row[1], row[3]) == (address, listens)] == [str(os.getuid())]
+
+
 async def listening(port):
     while True:
         try:
             _reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
-            return
         except ConnectionRefusedError:
             await asyncio.sleep(0.02)
+        else:
+            if not is_ours(port):
+                raise ConnectionError(f"another account has port {port}")
+            return
 
 
 async def main(configuration):
     """Return the status to exit with."""
     listeners, port = inherited(), free_port()
+    # An address that nobody has and nobody guesses (RFC 4193).
+    secret = ipaddress.IPv6Address(b"\xfd" + secrets.token_bytes(15))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -154,13 +174,14 @@ async def main(configuration):
         f"Listen 127.0.0.1:{port}",
         "-D",
         "FOREGROUND",
-        env={name: value for name, value in os.environ.items() if name not in own},
+        # Arguments are for everybody to read, the environment is not.
+        env={name: value for name, value in os.environ.items() if name not in own} | {"RELAY": str(secret)},
     )
     died, stopped = asyncio.ensure_future(apache.wait()), asyncio.ensure_future(stop.wait())
     started = asyncio.ensure_future(asyncio.wait_for(listening(port), START_TIMEOUT))
     await asyncio.wait([died, stopped, started], return_when=asyncio.FIRST_COMPLETED)
     if started.done() and not started.exception():
-        relay = Relay(port)
+        relay = Relay(port, secret)
         relay.listen(listeners)
         notify(os.environ.get("NOTIFY_SOCKET", ""))
         await asyncio.wait([died, stopped], return_when=asyncio.FIRST_COMPLETED)

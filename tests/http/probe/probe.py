@@ -40,6 +40,19 @@ def python(_environ: WSGIEnvironment, start: Start) -> Body:
     return _json(start, {"prefix": sys.prefix, "path": sys.path})
 
 
+def where(_environ: WSGIEnvironment, start: Start) -> Body:
+    """The name of the host."""
+    return _json(start, os.uname().nodename)
+
+
+def folder(environ: WSGIEnvironment, start: Start) -> Body:
+    """What is in the folder that the query names, or why nobody can tell."""
+    try:
+        return _json(start, [path.name for path in Path(environ["QUERY_STRING"]).iterdir()])
+    except OSError as error:
+        return _json(start, error.strerror)
+
+
 def upload(environ: WSGIEnvironment, start: Start) -> Body:
     """Length and digest of the request body, read to its end in pieces."""
     digest, length = hashlib.sha256(), 0
@@ -71,6 +84,18 @@ def endless(environ: WSGIEnvironment, start: Start) -> Body:
 def closed(environ: WSGIEnvironment, start: Start) -> Body:
     """Whether the `endless` of that mark was closed."""
     return _json(start, (STATE / f"closed-{environ['QUERY_STRING']}").exists())
+
+
+def own(_environ: WSGIEnvironment, start: Start) -> Body:
+    """Headers that a front end would add."""
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")])
+    return [b"ok"]
+
+
+def asked(environ: WSGIEnvironment, start: Start) -> Body:
+    """The paths that reached the application and have the query in them."""
+    paths = (STATE / "requests").read_text().splitlines()
+    return _json(start, [path for path in paths if environ["QUERY_STRING"] in path])
 
 
 def large(environ: WSGIEnvironment, start: Start) -> Body:
@@ -141,10 +166,14 @@ ANSWERS = {
         env,
         environment,
         python,
+        where,
+        folder,
         upload,
         stream,
         endless,
         closed,
+        own,
+        asked,
         large,
         download,
         cookies,

@@ -12,6 +12,7 @@ import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import pytest
 
 RELAY = Path(next(iter(plugin_utils.__path__))).parents[1] / "roles/backend_mod_wsgi/templates/relay.py"
+SECRET = "fd00::1"
 LARGE = bytes(range(256)) * 65536
 
 
@@ -29,13 +30,18 @@ async def _with_relay(
     relay: t.Any, folder: Path, server: t.Any, work: t.Callable[[t.Any, socket.socket, str], t.Awaitable[None]]
 ) -> None:
     """Do the work with a relay between a unix socket and a server that treats its connections so."""
-    apache = await asyncio.start_server(server, "127.0.0.1", 0)
+
+    async def greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readline() == b"PROXY TCP6 fd00::1 ::1 1 1\r\n"
+        await server(reader, writer)
+
+    apache = await asyncio.start_server(greeted, "127.0.0.1", 0)
     path = str(folder / "app.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         listener.setblocking(False)
-        relays = relay.Relay(apache.sockets[0].getsockname()[1])
+        relays = relay.Relay(apache.sockets[0].getsockname()[1], SECRET)
         relays.listen([listener])
         await asyncio.wait_for(work(relays, listener, path), 20)
     apache.close()
@@ -105,3 +111,19 @@ def test_nobody_waits_for_an_apache_that_is_not_there(relay: t.Any, tmp_path: Pa
         writer.close()
 
     asyncio.run(_with_relay(relay, tmp_path, _echo, work))
+
+
+def test_a_port_is_ours_only_while_we_listen_there(relay: t.Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert relay.is_ours(port)
+    assert not relay.is_ours(port)
+
+
+def test_a_port_that_another_account_was_faster_to_take_is_not_used(
+    relay: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay.os, "getuid", lambda: 4711)
+    refusal = pytest.raises(ConnectionError, match="another account has port")
+    with socket.create_server(("127.0.0.1", 0)) as listener, refusal:
+        asyncio.run(relay.listening(listener.getsockname()[1]))

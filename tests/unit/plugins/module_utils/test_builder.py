@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import re
+import shutil
 import sys
 import typing as t
 from collections.abc import Callable
@@ -196,7 +199,7 @@ def test_only_own_folders_are_writable(make: Make, layout: Layout) -> None:
     builder, stage = make(app(wsgi="a:b"))
     run(builder)
     writable = {step.name.split(" ")[0]: step.writable for step in stage.steps}
-    assert writable["wsgi"] == (str(layout.data("shop")),)
+    assert writable["wsgi"] == (f"-{layout.data('shop')}",)
     release = layout.releases("shop") / builder.plans[0].release
     own = (release, layout.scratch("shop"), layout.data("shop"))
     assert writable["requirements"] == tuple(f"-{path}" for path in own)
@@ -407,3 +410,48 @@ def test_a_release_that_takes_too_long(make: Make) -> None:
         run(builder)
     assert "line 3 in application" in str(caught.value)
     assert "health.timeout: 30 seconds were not enough for import and answer" in str(caught.value)
+
+
+# What a tool says, and what is said to whoever has to do something about it.
+ADVICE = {
+    "full disk": (
+        "setup[0]",
+        says("x: No space left on device"),
+        r"the disk of .*/shop/.* has [0-9]+ MiB left; make room",
+    ),
+    "no index": ("requirements", says("Failed to establish a new connection"), "the package index must be reached"),
+    "no index for uv": (
+        "server_requirements",
+        says("error sending request for url"),
+        "the package index must be reached",
+    ),
+    "no server": ("source.git", says("Could not resolve host: git.example.org"), "the server must be reached"),
+    "hangs": ("setup[0]", lambda _step: Outcome(1, "", "stopped", late=True), "build_timeout allows no step more"),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_advice(make: Make, case: str) -> None:
+    name, answer, advice = ADVICE[case]
+    step = {"run": "x"}
+    shop = app(server_requirements=["flup"], setup=[step], source={"git": "https://git.example.org/shop.git"})
+    with pytest.raises(Problems, match=rf"app shop: {re.escape(name)}(.|\n)*\n{advice}"):
+        run(make(shop, answers={name: answer})[0])
+
+
+def test_what_a_setup_step_does_not_reach_is_its_own_business(make: Make) -> None:
+    with pytest.raises(Problems) as caught:
+        run(make(app(setup=[{"run": "x"}]), answers={"setup[0]": says("Connection refused")})[0])
+    assert str(caught.value).endswith("\nConnection refused")
+
+
+def test_a_disk_that_is_full_for_root_too(make: Make, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_paths: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/else")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    builder, _stage = make(app(source={"path": "./shop", "digest": "d1"}), uploads={"d1": "/tmp/upload"})
+    where = r"source\.path: .*/releases/\w+/source: No space left on device\nthe disk of .*/releases/\w+ has"
+    with pytest.raises(Problems, match=where):
+        run(builder)
+    assert folders(layout) == []

@@ -171,6 +171,10 @@ FAILURES = {
         {"apt-get update": (100, DEAD), "apt-get install": (100, "E: Unable to locate package nginx")},
         ["mirror http://mirror.invalid: Could not connect to mirror.invalid:80", "Unable to locate package nginx"],
     ),
+    "another apt": (
+        {"apt-get install": (100, LOCKED)},
+        ["installing packages for more than 0 seconds; let that come to its end, and run again\nE: Could not get lock"],
+    ),
 }
 
 
@@ -179,7 +183,7 @@ def test_failure_in_the_words_of_apt(tmp_path: Path, case: str) -> None:
     answers, words = FAILURES[case]
     host = FakeHost(tmp_path, answers=answers)
     with pytest.raises(PackagesError) as problem:
-        run(packages(host, "nginx"))
+        run(Packages(host, ["nginx"], [], refresh=3600, lock_timeout=0))
     assert [word for word in words if word not in str(problem.value)] == []
 
 
@@ -202,3 +206,12 @@ def test_other_systems_get_one_sentence(tmp_path: Path) -> None:
     host.release.write_text('PRETTY_NAME="Fedora Linux 43"\n', encoding="utf-8")
     with pytest.raises(PackagesError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
         packages(host, "nginx").missing()
+
+
+@pytest.mark.parametrize(
+    ("text", "release"), [('VERSION_ID="13"\n', "13"), ("VERSION_ID=12\n", "12"), ("PRETTY_NAME=forky/sid\n", "")]
+)
+def test_the_release_of_debian(tmp_path: Path, text: str, release: str) -> None:
+    host = FakeHost(tmp_path)
+    host.release.write_text(f'NAME="Debian GNU/Linux"\n{text}', encoding="utf-8")
+    assert host.version() == release

@@ -10,7 +10,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._host import Systemd, TransactionError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request, Wish
 
 SHOP, BLOG = "pyhost-shop.service", "pyhost-blog.service"
@@ -64,7 +64,7 @@ def everything(host: t.Any) -> Wish:
 
 def shop(host: t.Any, **request: t.Any) -> Wish:
     """What a deploy wants of one of them."""
-    asked = Request(str(host.root / "srv/shop/current"), "http://127.0.0.1/up", "a.example", unit=SHOP, **request)
+    asked = Request(str(host.root / "srv/shop/current"), "http://127.0.0.1/up", host="a.example", unit=SHOP, **request)
     return wish(host, release("shop"), UNITS[:2], partial=True, requests=(asked,))
 
 
@@ -85,7 +85,7 @@ def back_end(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     host.answers = [GOOD]
     host.workers = [set()]
 
-    def ask(url: str, name: str | None, timeout: float) -> str:
+    def ask(url: str, name: str | None, timeout: float, _mount: str) -> str:
         host.asked.append((url, name, timeout))
         return str(_next(host.answers))
 
@@ -201,6 +201,23 @@ def test_no_answer_is_waited_for_while_they_go(back_end: t.Any) -> None:
     assert [timeout for _url, _name, timeout in back_end.asked] == [1, 1, 20]
 
 
+def test_the_whole_waits_for_them_too(back_end: t.Any) -> None:
+    point(back_end, "blog", "old")
+    back_end.workers = [{1, 2}, {2, 3}, {3, 4}]
+    back_end.apply(everything(back_end))
+    assert back_end.workers == [{3, 4}]
+    assert back_end.calls == [f"systemctl reload {SHOP}"]
+
+
+def test_a_reload_that_was_not_heard_is_repeated(back_end: t.Any) -> None:
+    # For six seconds an earlier one is under way, and nobody asks these processes to go.
+    back_end.workers = [{1}] * 31 + [{2}]
+    begin = back_end.time
+    back_end.apply(shop(back_end))
+    assert back_end.calls == [f"systemctl reload {SHOP}"] * 2
+    assert back_end.time - begin < 10
+
+
 def test_a_long_request_is_not_waited_for_longer_than_that(back_end: t.Any) -> None:
     back_end.workers = [{1}]
     begin = back_end.time
@@ -215,7 +232,7 @@ def test_new_processes_that_do_not_stay(back_end: t.Any, monkeypatch: pytest.Mon
     host = back_end
     host.workers = [{1}]
 
-    def dies(_url: str, _name: str | None, _timeout: float) -> str:
+    def dies(_url: str, _name: str | None, _timeout: float, _mount: str) -> str:
         host.change_unit(SHOP, restarts=1)
         return GOOD
 
@@ -242,3 +259,88 @@ def test_killed_at_any_point(back_end: t.Any) -> None:
     # What it had loaded when it was killed is not known, so the next run of all makes sure.
     assert host.apply(everything(host)).units == {BLOG: "reload", SHOP: "restart"}
     assert not host.apply(everything(host)).changed
+
+
+def test_what_was_taken_back_is_tried_again_by_who_asks_for_it_alone(back_end: t.Any) -> None:
+    host = back_end
+    host.answers = [BAD]
+    host.refuse(shop(host))
+    host.answers = [GOOD]
+    outcome = host.apply(everything(host))
+    assert (current(host, "shop"), current(host, "blog")) == ("old", "new")
+    assert "stays at releases/old, because releases/new had to be taken back" in outcome.warnings[0].replace(
+        f"{host.root}/srv/shop/next/../", ""
+    )
+    again = host.apply(everything(host))
+    assert (again.changed, again.warnings) == (False, outcome.warnings)
+    host.apply(shop(host))
+    assert current(host, "shop") == "new"
+    assert (host.apply(everything(host)).warnings, current(host, "shop")) == ([], "new")
+
+
+def test_another_release_is_none_of_what_was_taken_back(back_end: t.Any) -> None:
+    host = back_end
+    host.answers = [BAD]
+    host.refuse(shop(host))
+    point(host, "shop", "newer")
+    assert (host.apply(everything(host)).warnings, current(host, "shop")) == ([], "newer")
+    # It is still known when somebody describes it again.
+    point(host, "shop", "new")
+    assert len(host.apply(everything(host)).warnings) == 1
+    assert current(host, "shop") == "newer"
+
+
+def whole(host: t.Any, **files: t.Any) -> Wish:
+    """What the role wants of both applications, and what the front end must answer of shop."""
+    asked = Request(str(host.root / "srv/shop/current"), "http://127.0.0.1/up", "a.example", unit=SHOP)
+    return wish(host, {**app("shop"), **app("blog"), **files}, UNITS, requests=(asked,))
+
+
+def test_a_run_of_all_asks_too(back_end: t.Any) -> None:
+    host = back_end
+    host.answers = [GOOD, BAD]
+    host.refuse(whole(host))
+    assert (current(host, "shop"), current(host, "blog")) == ("old", "old")
+    host.answers = [GOOD]
+    # The other one is not to blame.
+    assert len(host.apply(whole(host)).warnings) == 1
+    assert (current(host, "shop"), current(host, "blog")) == ("old", "new")
+
+
+def test_a_run_of_all_does_not_ask_what_nobody_answered_before(back_end: t.Any) -> None:
+    host = back_end
+    host.answers = [BAD]
+    host.apply(whole(host))
+    assert (current(host, "shop"), len(host.asked)) == ("new", 1)
+
+
+def test_a_run_of_all_does_not_ask_in_a_way_that_the_web_server_may_not_know_yet(back_end: t.Any) -> None:
+    host = back_end
+    host.answers = [GOOD, BAD]
+    changed = {"etc/pyhost/shop.ini": {"content": "another protocol\n", "unit": SHOP, "verb": "restart"}}
+    host.apply(whole(host, **changed))
+    assert (current(host, "shop"), host.asked) == ("new", [])
+
+
+@pytest.mark.parametrize("is_part", [True, False])
+def test_a_manifest_of_the_first_versions(back_end: t.Any, is_part: bool) -> None:
+    host = back_end
+    manifest = host.state / "backend.json"
+    records = json.loads(manifest.read_text(encoding="utf-8"))
+    records["loaded"] = {unit: dict.fromkeys(verbs, "0a1b") for unit, verbs in records["loaded"].items()}
+    records["ran"] = {"touch x": "0a1b"}
+    manifest.write_text(json.dumps(records), encoding="utf-8")
+    # What each unit had loaded is not known then.
+    units = host.apply(shop(host) if is_part else everything(host)).units
+    assert units == ({SHOP: "reload"} if is_part else dict.fromkeys(UNITS, "restart"))
+    host.apply(everything(host))
+    assert not host.apply(everything(host)).changed
+
+
+def test_who_has_the_address_is_to_be_found(back_end: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Systemd, "words", lambda *_: "Failed to listen on sockets: Address already in use")
+    wanted = wish(back_end, {**app("shop"), f"etc/systemd/system/{SHOP}": {"content": "DIES\n"}}, UNITS[:2])
+    back_end.change_unit(SHOP, active="failed", loaded={})
+    assert str(back_end.refuse(wanted)).endswith(
+        "Address already in use\nsomebody else has this address; on the host, `ss -lntxp` tells who listens"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host
+from ansible_collections.pyhost.web.plugins.module_utils._host import Host, encrypted
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import SAID, Probe
 
 
@@ -66,6 +67,35 @@ def test_what_a_web_server_answers(url: str) -> None:
     assert HOST.ask(f"{url}/up", "a.example", 5) == "200 OK"
     assert HOST.ask(f"{url}/up", "b.example", 5) == "421 Misdirected Request"
     assert HOST.fetch(f"{url}/up", "a.example", 5) == "/up"
+
+
+def test_a_web_server_is_asked_for_the_certificate_of_the_site(tmp_path: Path) -> None:
+    pair = tmp_path / "pair.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
+    command += ["-config", "/dev/null", "-subj", "/CN=test", "-keyout", str(pair), "-out", str(tmp_path / "own.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    asked = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own.pem", pair)
+    context.sni_callback = lambda _socket, name, _context: asked.append(name)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert HOST.ask(f"https://127.0.0.1:{server.server_port}/up", "a.example", 5) == "200 OK"
+        server.shutdown()
+    assert asked == ["a.example"]
+
+
+@pytest.mark.parametrize(
+    ("url", "over_tls"),
+    [
+        ("http://127.0.0.1:80/", "https://127.0.0.1:443/"),
+        ("http://[::1]:8080/up?a=b", "https://[::1]:443/up?a=b"),
+        ("http://localhost", "https://localhost:443"),
+    ],
+)
+def test_where_a_web_server_answers_over_tls(url: str, over_tls: str) -> None:
+    assert encrypted(url) == over_tls
 
 
 def test_nobody_answers() -> None:

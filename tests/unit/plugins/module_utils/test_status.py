@@ -8,12 +8,14 @@ import http.server
 import json
 import os
 import pwd
+import socket
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint
 from ansible_collections.pyhost.web.plugins.module_utils._status import (
     Question,
     Status,
@@ -60,6 +62,9 @@ class _Folder(Status):
         if command[0] == "systemctl":
             self.shows += 1
             return 0, self.case.get("show", ""), ""
+        if command[0] == "sh":
+            ends = self.case["ends"]
+            return 0, "".join(f"{file} {ends[Path(file).parent.name]}\n" for file in command[4:]), ""
         version = self.case.get("packages", {}).get(command[-1])
         return (0, version, "") if version else (1, "", "no packages found")
 
@@ -146,6 +151,25 @@ def test_health(url: str, path: str, status: int | None, error: str) -> None:
     answer = ask(url, Question("shop", "shop.example.org", path, 5))
     assert (answer["status"], answer["error"]) == (status, error)
     assert answer["seconds"] >= 0
+
+
+def test_health_at_an_endpoint(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "shop.sock"))
+        server.listen()
+
+        def serve() -> None:
+            for answer in (b"Status: 404 Not Found\r\n\r\n", b"Status: none\r\n\r\n"):
+                with server.accept()[0] as visitor:
+                    visitor.recv(65536)
+                    visitor.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        question = Question("shop", "a.example", "/up", 5, endpoint("scgi", str(tmp_path / "shop.sock")))
+        answers = [ask("", question) for _ in range(2)]
+        thread.join()
+    assert [(answer["status"], answer["error"]) for answer in answers] == [(404, ""), (None, "no status, but 'none'")]
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

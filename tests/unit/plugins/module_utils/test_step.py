@@ -41,7 +41,7 @@ def test_the_end_of_long_output() -> None:
 
 
 def test_builds_leave_the_memory_of_the_running_application_alone() -> None:
-    settings = [*_step.BUILD, *_step.check_sandbox(network=False)]
+    settings = [*_step.BUILD, *_step.check_sandbox(network=False, jit=False)]
     assert [setting for setting in settings if setting.startswith("RemoveIPC")] == []
 
 

@@ -172,3 +172,15 @@ def test_link_replaces_in_one_step(tmp_path: Path) -> None:
         _tree.link(tmp_path / "next", target)
     assert str((tmp_path / "next").readlink()) == "releases/2"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_size_is_what_the_disk_gives_back(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    empty = _tree.size(tmp_path / "a")
+    (inner / "file").write_bytes(b"x" * 2**20)
+    (inner / "same").hardlink_to(inner / "file")
+    (tmp_path / "elsewhere").write_bytes(b"x" * 2**20)
+    (inner / "link").symlink_to(tmp_path)
+    assert 2**20 <= _tree.size(tmp_path / "a") - empty < 2**20 + 2**14
+    assert _tree.size(inner / "link") < 2**14

@@ -14,13 +14,14 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Outcome, Request, Wish
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
     ARGUMENTS,
     DOCUMENTATION,
     EXAMPLES,
     diff_of,
     secrets_of,
+    told_of,
     wish_of,
 )
 from ansible_collections.pyhost.web.plugins.plugin_utils._render import render
@@ -46,6 +47,37 @@ def test_diff(change: Change, before: str, after: str) -> None:
     assert diff_of(change) == {"before_header": "/x", "after_header": "/x", "before": before, "after": after}
 
 
+SHARED = "head\n# application shop\na\n# application blog\nb\n"
+
+
+@pytest.mark.parametrize(("before", "after", "applications"), [
+    (None, SHARED, ["blog", "shop"]),
+    (SHARED, None, ["blog", "shop"]),
+    (SHARED, SHARED.replace("head", "HEAD"), ["blog", "shop"]),
+    (SHARED, SHARED.replace("\na\n", "\nA\n"), ["shop"]),
+    (SHARED, SHARED.partition("# application blog")[0], ["blog"]),
+    (SHARED + "    # application shop\nc\n", SHARED + "    # application shop\nd\n", ["shop"]),
+    ("x\n", "y\n", []),
+], ids=["new", "gone", "above all", "of one", "one went", "in two places", "nobody's"])
+def test_a_change_is_told_with_its_applications(
+    before: str | None, after: str | None, applications: list[str]) -> None:
+    nodes = [Node(text.encode(), 0o644, 0, 0) if text else None for text in (before, after)]
+    assert Change(Path("/x"), *nodes).applications == applications
+
+
+def test_what_became_of_files_and_units() -> None:
+    wish = Wish("web", (Entry("/new", "files[0]", content="new\n"), Entry("/none", "absent: /none")))
+    link = Change(Path("/current"), Node(b"releases/1"), Node(b"releases/2"))
+    gone = [Change(Path(path), OLD, None) for path in ("/none", "/gone")]
+    outcome = Outcome(changes=[Change(Path("/new"), None, NEW), link, *gone],
+                      units={"a.service": "reload", "b.service": "stop"})
+    assert told_of(outcome, wish) == {
+        "files": ["/new", "/current", "/none", "/gone"], "applications": {}, "units": outcome.units,
+        "links": {"/current": {"before": "releases/1", "after": "releases/2"}},
+        # What shall not be at a path comes back when nobody says so any more.
+        "removed": ["/gone", "b.service"]}
+
+
 def finished(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the parameters that the module gets from the action."""
     rendered = render({"name": "web", **options}, [])
@@ -65,8 +97,9 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "replaces": ["other"],
         "retire": ["/etc/other.conf"],
         "partial": True,
-        "requests": [{"file": "/a", "url": "http://127.0.0.1:80/", "path": "/up", "status": [200], "unit": "a.service"},
-                     {"file": "/b", "url": ""}],
+        "ask": ["endpoint", "http://127.0.0.1:80/"],
+        "requests": [{"file": "/a", "mount": "/sub", "path": "/up", "status": [200], "unit": "a.service"},
+                     {"file": "/b", "endpoint": "scgi+unix://%2Frun%2Fb", "https": True}],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))
     assert [(entry.path, entry.where) for entry in wish.entries] == [
         ("/a", "files[0]"), ("/b", "files[1]"), ("/c", "absent: /c"), ("/d", "absent: /d")]
@@ -79,8 +112,12 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
     assert wish.replaces == {"other"}
     assert wish.retire == {"/etc/other.conf"}
     assert wish.partial
-    # Whoever has no front end gives no address.
-    assert wish.requests == (Request("/a", "http://127.0.0.1:80/up", None, (200,), 30, "a.service"),)
+    assert wish.requests == (
+        # It has no endpoint of its own.
+        Request("/a", "http://127.0.0.1:80/sub/up", "/sub", None, (200,), 30, "a.service"),
+        Request("/b", "scgi+unix://%2Frun%2Fb/", "", None, (), 30, None),
+        Request("/b", "https://127.0.0.1:443/", "", None, (), 30, None),
+    )
     assert wish.test and wish.test.folder == Path("/etc/x")
     assert wish.probe and wish.probe.timeout == 10
 

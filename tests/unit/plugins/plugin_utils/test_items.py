@@ -72,6 +72,36 @@ def test_the_most_special_url_comes_first() -> None:
     ]
 
 
+def test_headers_lie_over_those_of_every_site_whatever_their_case() -> None:
+    headers = {"x-frame-options": "DENY", "REFERRER-POLICY": "", "Content-Security-Policy": 'report-to "a"'}
+    (site,) = _sites(
+        {"domains": ["a.example"], "mounts": [{**MOUNT, "headers": headers}, {**MOUNT, "path": "/sub"}]},
+    )
+    assert [(header["name"], header["quoted"]) for header in site["mounts"][0]["headers"]] == [
+        ("Content-Security-Policy", 'report-to \\"a\\"'),
+        ("X-Content-Type-Options", "nosniff"),
+        ("x-frame-options", "DENY"),
+    ]
+    # Outside of both, what both say.
+    assert [header["key"] for header in site["headers"]] == ["x_content_type_options", "x_frame_options"]
+    variables = [[header["variable"] for header in mount["headers"]] for mount in site["mounts"]]
+    assert set(variables[0]) & set(variables[1]) == {site["headers"][0]["variable"]}
+
+
+@pytest.mark.parametrize(
+    ("requests", "rate"),
+    [(None, None), ("10/s", {"rate": "10r/s", "burst": "10"}), ("600/m", {"rate": "600r/m", "burst": "600"})],
+)
+def test_a_rate_as_nginx_takes_it(requests: str | None, rate: dict[str, str] | None) -> None:
+    site = {"domains": ["a.example"], "mounts": [{**MOUNT, "limits": {"requests": requests}}]}
+    assert sites("frontend_nginx_sites", [site])[0]["mounts"][0]["rate"] == rate
+
+
+def test_limits_for_visitors_need_a_front_end_that_counts() -> None:
+    with pytest.raises(BadItems, match=r"\[0\].mounts: shop has limits.connections, and lighttpd cannot count by"):
+        _sites({"domains": ["a.example"], "mounts": [{**MOUNT, "limits": {"connections": 3}}]})
+
+
 @pytest.mark.parametrize(("body", "kib"), [("1", 1), ("1024", 1), ("1025", 2), ("10M", 10240)])
 def test_a_body_limit_is_never_rounded_down_to_none(body: str, kib: int) -> None:
     (site,) = _sites({"domains": ["shop.example"], "mounts": [{**MOUNT, "limits": {"body": body}}]})
@@ -126,16 +156,58 @@ def test_hosts_are_in_an_order_in_which_the_first_that_matches_is_right() -> Non
     ]
 
 
-@pytest.mark.parametrize(("mount", "path"), [("/", "/up"), ("/sub", "/sub/up")])
-def test_what_a_new_release_is_asked(mount: str, path: str) -> None:
-    health = {"path": "/up", "status": [200], "timeout": 5, "mount": mount, "host": "shop.example"}
-    item = {"name": "shop", "wsgi": "shop:app", "release": "/srv/pyhost/shop", "health": health}
-    (complete,) = processes("backend_uwsgi_apps", [item])
+@pytest.mark.parametrize(
+    ("given", "mount", "endpoint"),
+    [
+        ({}, "", "http+unix://%2Frun%2Fpyhost%2Fshop.sock"),
+        ({"listen": ["192.0.2.1:80", "/run/a.sock"], "protocol": "http"}, "/sub", "http+unix://%2Frun%2Fa.sock"),
+        ({"listen": ["192.0.2.1:80"]}, "", ""),
+        # The front end has its processes.
+        ({"protocol": "wsgi"}, "", ""),
+    ],
+)
+def test_what_a_new_release_is_asked(given: dict[str, t.Any], mount: str, endpoint: str) -> None:
+    health = {"path": "/up", "status": [200], "timeout": 5, "mount": f"{mount}/", "host": "shop.example"}
+    item = {"name": "shop", "wsgi": "shop:app", "release": "/srv/pyhost/shop", "health": health, "protocol": "http"}
+    (complete,) = processes("backend_mod_wsgi_apps", [{**item, **given}])
     assert complete["request"] == {
         "file": "/srv/pyhost/shop/current",
-        "path": path,
+        "endpoint": endpoint,
+        "mount": mount,
+        "path": "/up",
         "host": "shop.example",
         "status": [200],
         "timeout": 5,
         "unit": "pyhost-shop.service",
+        "https": False,
     }
+
+
+def test_a_site_with_tls_has_what_its_certificate_is_made_of() -> None:
+    given = {"certificate": "/etc/ssl/shop.pem", "key": "/etc/ssl/shop.key"}
+    published = _sites(
+        {"domains": ["a.example"]},
+        {"domains": ["b.example", "*.b.example"], "tls": "self_signed"},
+        {"domains": ["c.example"], "tls": given},
+        {"default": True, "tls": "self_signed"},
+    )
+    nothing = {"certificate": "", "key": ""}
+    assert [site["certificate"] for site in published] == [
+        None,
+        {"name": "b.example", "domains": ["b.example", "*.b.example"], "source": "self_signed", **nothing},
+        {"name": "c.example", "domains": ["c.example"], "source": "given", **given},
+        {"name": "default", "domains": ["default"], "source": "self_signed", **nothing},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("front_end", "site", "words"),
+    [
+        ("nginx", {"domains": ["*.example"], "tls": "acme"}, r"\[0\].tls: 'acme' proves names over HTTP"),
+        ("nginx", {"default": True, "tls": "acme"}, r"\[0\].tls: 'acme' needs names to prove"),
+        ("cherokee", {"domains": ["a.example"], "tls": "self_signed"}, "cherokee publishes without TLS only"),
+    ],
+)
+def test_certificates_that_a_site_cannot_have(front_end: str, site: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(BadItems, match=words):
+        sites(f"frontend_{front_end}_sites", [{"mounts": [MOUNT], **site}])

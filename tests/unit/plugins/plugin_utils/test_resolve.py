@@ -64,9 +64,12 @@ def test_every_problem_is_told(case: Case) -> None:
 
 @pytest.mark.parametrize("case", _cases("models.yml"))
 def test_model(case: Case) -> None:
-    models = resolve(_fleet(case))
+    fleet = _fleet(case)
+    models = resolve(fleet)
     for host, expected in case["model"].items():
         _contains(models[host], expected, host)
+    warned = zip(fleet.warnings, case.get("warnings", []), strict=True)
+    assert [text for text, beginning in warned if not text.startswith(beginning)] == []
 
 
 def test_the_model_does_not_depend_on_the_order_of_the_inventory() -> None:

@@ -18,6 +18,7 @@ from ansible_collections.pyhost.web.plugins.plugin_utils import _status_table as
 from ansible_collections.pyhost.web.plugins.plugin_utils._resolve import Fleet, Host, resolve
 from ansible_collections.pyhost.web.plugins.plugin_utils._status import report, wanted
 from ansible_collections.pyhost.web.plugins.plugin_utils._status_page import page, picture, shorten
+from ansible_collections.pyhost.web.plugins.plugin_utils._summary import registered, summary
 
 Case = dict[str, t.Any]
 DATA = Path(__file__).parent / "data"
@@ -37,8 +38,8 @@ WELL = {
 HOSTILE = "\"><script>alert(1)</script>\x1b[2J'&amp;"
 
 
-def _cases() -> list[t.Any]:
-    return [pytest.param(case, id=case["name"]) for case in yaml.safe_load((DATA / "status.yml").read_text())]
+def _cases(file: str) -> list[t.Any]:
+    return [pytest.param(case, id=case["name"]) for case in yaml.safe_load((DATA / file).read_text())]
 
 
 def _models(case: Case) -> dict[str, Case]:
@@ -74,13 +75,28 @@ def _lay(below: t.Any, above: t.Any) -> t.Any:
     return {key: value for key, value in merged.items() if value is not None or key in ("status", "unit")}
 
 
+def _results(case: Case, models: dict[str, Case]) -> Case:
+    found = {host: _lay(_well(model), case.get("found", {}).get(host, {})) for host, model in models.items()}
+    return case.get("results", found)
+
+
 def _report(case: Case) -> Case:
     models = _models(case)
-    found = {host: _lay(_well(model), case.get("found", {}).get(host, {})) for host, model in models.items()}
-    return report(models, case.get("results", found), NOW)
+    return report(models, _results(case, models), NOW)
 
 
-@pytest.mark.parametrize("case", _cases())
+@pytest.mark.parametrize("case", _cases("summary.yml"))
+def test_what_is_summed_up(case: Case) -> None:
+    models = _models(case)
+    failed = case.get("failed", [])
+    results = {host: result for host, result in _results(case, models).items() if host not in failed}
+    for host, done in case.get("done", {}).items():
+        results[host]["done"] = registered(done)
+    found = report(models, results, NOW)
+    assert summary(models, results, failed, found, check=case.get("check", False)) == case["told"]
+
+
+@pytest.mark.parametrize("case", _cases("status.yml"))
 def test_what_is_wrong(case: Case) -> None:
     told = _report(case)
     assert told["problems"] == case["problems"]
@@ -94,22 +110,27 @@ def test_what_is_wrong(case: Case) -> None:
     assert json.loads(json.dumps(told)) == told
     # All are told in each way.
     for rendered in (text.table(told), page(told, TEMPLATES)):
-        for problem in case["problems"]:
+        for problem in (*case["problems"], *case.get("certificates", ())):
             assert problem in rendered
 
 
 def test_what_a_host_is_told_has_no_secret() -> None:
     told = wanted(_models({}), "one")
     assert told["apps"] == {"shop": "shop"}
-    assert told["questions"] == [{"app": "shop", "host": "a.example", "path": "/", "timeout": 30}]
+    question = {
+        "app": "shop", "host": "a.example", "path": "/", "timeout": 30, "endpoint": "", "mount": "", "https": False,
+    }  # fmt: skip
+    assert told["questions"] == [question]
     assert "hunter2" not in json.dumps(told)
 
 
-def test_a_front_end_asks_for_what_runs_elsewhere() -> None:
+def test_what_runs_elsewhere_is_asked_by_both() -> None:
     hosts = {name: {"pyhost_address": "192.0.2.1"} for name in ("f", "b")}
     models = _models({"hosts": hosts, "frontends": ["f"], "backends": ["b"]})
     assert (wanted(models, "f")["apps"], len(wanted(models, "f")["questions"])) == ({}, 1)
-    assert (wanted(models, "b")["apps"], wanted(models, "b")["questions"]) == ({"shop": "shop"}, [])
+    (question,) = wanted(models, "b")["questions"]
+    assert question["endpoint"] == "uwsgi+unix://%2Frun%2Fpyhost%2Fshop.sock"
+    assert wanted(models, "b")["apps"] == {"shop": "shop"}
 
 
 def test_table() -> None:

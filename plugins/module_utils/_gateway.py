@@ -1,0 +1,132 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ask an application at its own endpoint, a unix socket, in the protocol that a front end would speak to it.
+
+Sources: "FastCGI Specification" 1.0, sections 3, 5 and 6; "SCGI: A Simple Common Gateway Interface alternative", 2008;
+"The uwsgi (lowercase) Protocol" in the documentation of uWSGI.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import struct
+import typing as t
+import urllib.parse
+
+SUFFIX = "+unix"
+"""A URL is C(PROTOCOL+unix://SOCKET/path), the path of the socket percent-encoded."""
+
+Variables = list[tuple[bytes, bytes]]
+
+LARGEST = 256 * 1024
+"""Bytes of headers that are waited for."""
+
+BEGIN, PARAMS, STDIN, STDOUT = 1, 4, 5, 6
+"""Types of FastCGI's records."""
+
+
+class NoAnswer(OSError):
+    """What came is no answer."""
+
+
+def endpoint(protocol: str, path: str) -> str:
+    """Return the URL of the unix socket at C(path), behind which an application speaks C(protocol)."""
+    return f"{protocol}{SUFFIX}://{urllib.parse.quote(path, safe='')}"
+
+
+def ask(url: str, mount: str, host: str, timeout: float) -> str:
+    """Return the status line, such as C(200 OK), of the answer to a GET; C(timeout) is seconds for each step.
+
+    Raises OSError or http.client.HTTPException where none comes.
+    """
+    parts = urllib.parse.urlsplit(url)
+    protocol = parts.scheme.removesuffix(SUFFIX)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(urllib.parse.unquote(parts.netloc))
+        if protocol == "http":
+            client = http.client.HTTPConnection(host)
+            client.sock = connection
+            client.request("GET", _target(parts))
+            answer = client.getresponse()
+            return f"{answer.status} {answer.reason}"
+        connection.sendall(REQUESTS[protocol](_variables(parts, mount, host)))
+        with connection.makefile("rb") as stream:
+            return _status(_stdout(stream) if protocol == "fastcgi" else iter(lambda: stream.read1(8192), b""))
+
+
+def _target(parts: urllib.parse.SplitResult) -> str:
+    """Return what a request line names: the path with its query."""
+    return parts._replace(scheme="", netloc="").geturl() or "/"
+
+
+def _variables(parts: urllib.parse.SplitResult, mount: str, host: str) -> Variables:
+    values = {
+        # SCGI wants this one first.
+        "CONTENT_LENGTH": "0",
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": _target(parts),
+        "SCRIPT_NAME": mount,
+        "QUERY_STRING": parts.query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": host,
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": host,
+    }
+    path = urllib.parse.unquote_to_bytes(parts.path.removeprefix(mount))
+    return [*((name.encode(), value.encode()) for name, value in values.items()), (b"PATH_INFO", path)]
+
+
+def _uwsgi(variables: Variables) -> bytes:
+    packed = b"".join(struct.pack("<H", len(text)) + text for pair in variables for text in pair)
+    return struct.pack("<BHB", 0, len(packed), 0) + packed
+
+
+def _scgi(variables: Variables) -> bytes:
+    packed = b"".join(b"%s\0%s\0" % pair for pair in [*variables, (b"SCGI", b"1")])
+    return b"%d:%s," % (len(packed), packed)
+
+
+def _fastcgi(variables: Variables) -> bytes:
+    def record(kind: int, content: bytes = b"") -> bytes:
+        return struct.pack(">BBHHxx", 1, kind, 1, len(content)) + content
+
+    # Lengths in their long form, four bytes of which the highest bit says so.
+    packed = b"".join(
+        struct.pack(">II", len(name) | 1 << 31, len(value) | 1 << 31) + name + value for name, value in variables
+    )
+    # In the role of a responder, which does not keep the connection.
+    begin = record(BEGIN, struct.pack(">HB5x", 1, 0))
+    return begin + record(PARAMS, packed) + record(PARAMS) + record(STDIN)
+
+
+REQUESTS: dict[str, t.Callable[[Variables], bytes]] = {"uwsgi": _uwsgi, "scgi": _scgi, "fastcgi": _fastcgi}
+
+
+def _stdout(stream: t.BinaryIO) -> t.Iterator[bytes]:
+    """Return what the application says, record by record, without what it complains about."""
+    while len(head := stream.read(8)) == 8:
+        kind, length, padding = struct.unpack(">xBxxHBx", head)
+        content = stream.read(length + padding)[:length]
+        if kind == STDOUT:
+            yield content
+
+
+def _status(pieces: t.Iterable[bytes]) -> str:
+    """Return the status of an answer that begins as in HTTP, or as in CGI, where 200 may be left out."""
+    received = b""
+    for piece in pieces:
+        received += piece
+        if b"\r\n\r\n" in received or len(received) > LARGEST:
+            break
+    lines = received.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    if lines[0].startswith("HTTP/"):
+        return lines[0].partition(" ")[2]
+    headers = {name.lower(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
+    if not headers:
+        raise NoAnswer(
+            f"no answer, but {lines[0][:80]!r}" if received else "no answer before the connection was closed"
+        )
+    return headers.get("status", "200 OK")

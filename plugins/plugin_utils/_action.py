@@ -1,0 +1,75 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the actions of modules that work as root on a host have in common."""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from abc import abstractmethod
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+# What sudo, su and doas say begins with their name; a module that crashed says something else.
+REFUSED = re.compile(r"^(?:sudo|su|doas): .*|^.*(?:sudo|su|doas): (?:command )?not found$", re.MULTILINE)
+
+
+def refusal(result: t.Mapping[str, t.Any], user: str) -> str:
+    """Return why `user` could not become root, for people; empty where it could, or nobody said so.
+
+    `result` is what became of a module. Ansible itself only says that it found no JSON.
+    """
+    said = REFUSED.search(str(result.get("module_stderr", "")) + str(result.get("module_stdout", "")))
+    if not said:
+        return ""
+    return (
+        f"{user} cannot become root on this host ({said.group().strip()}), and pyhost.web has to be root there; give "
+        "that user the right to, or its password (--ask-become-pass, ansible_become_password), or connect as another"
+    )
+
+
+def folders(variables: t.Mapping[str, t.Any]) -> list[Path]:
+    """Return where relative paths of a user begin: the folders of the inventory and of the playbook."""
+    return [Path(variables[key]) for key in ("inventory_dir", "playbook_dir") if variables.get(key)]
+
+
+class HostAction(ActionBase):
+    """Runs its module, and tells how long that took, as seen from the controller (C(seconds))."""
+
+    MODULE: str
+    _supports_check_mode = True
+    _supports_async = False
+
+    @abstractmethod
+    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the result, for the arguments of the task and the variables of the host."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result."""
+        super().run(tmp, task_vars)
+        begin = time.monotonic()
+        try:
+            result = self.work(dict(self._task.args), task_vars or {})
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return {**result, "seconds": round(time.monotonic() - begin, 1)}
+
+    def execute(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run the module once."""
+        result: dict[str, t.Any] = self._execute_module(self.MODULE, args, task_vars=variables)
+        why = refusal(result, self._get_remote_user() or "the user of the connection")
+        if why:
+            raise AnsibleActionFail(why)
+        return result
+
+    def upload(self, path: Path, name: str) -> str:
+        """Return where a file of the controller is on the host until the task ends."""
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        there = str(shell.join_path(shell.tmpdir, name))
+        self._transfer_file(str(path), there)
+        return there
