@@ -89,7 +89,7 @@ class Sent:
         return {len(self._with_inner(body)) for body in self.case.right}
 
     def answers(self) -> list[tuple[int, t.Any]]:
-        """Send it; return what comes back until the server closes, or for a second says nothing: statuses, lengths."""
+        """Send it; return what comes back until the server closes, or says no more for a second: statuses, lengths."""
         case, visitor = self.case, self.visitor
         body = self._with_inner(case.body)
         head = f"POST {visitor.mount}/upload/{self.mark} {case.version}\r\nHost: {visitor.domain}\r\n{case.head}\r\n"

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-import http.client
 import json
 import os
 import re
@@ -341,14 +340,14 @@ def test_large_download(visitor: Visitor) -> None:
 
 @claim
 def test_streaming_where_the_application_asks_for_it(visitor: Visitor) -> None:
-    connection = http.client.HTTPConnection(visitor.address, visitor.port, timeout=10)
-    connection.request("GET", visitor.mount + "/stream", headers={"Host": visitor.domain})
+    mark = secrets.token_hex(8)
+    connection = visitor.connection()
+    connection.request("GET", f"{visitor.mount}/stream?{mark}", headers={"Host": visitor.domain})
     answer = connection.getresponse()
-    begun = time.monotonic()
     assert answer.read1(8) == b"piece 0\n"
-    # The last piece is sent 1.5 s after the first: what is gathered would come at once.
-    assert answer.read() == b"piece 1\npiece 2\npiece 3\n"
-    assert time.monotonic() - begun > 1
+    # Only who has the first piece already can say so.
+    assert visitor.ask(f"/arrived?{mark}").status == 200
+    assert answer.read() == b"piece 1\n"
     connection.close()
 
 
@@ -358,7 +357,7 @@ def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> N
     with visitor.connect() as connection:
         connection.sendall(f"GET {visitor.mount}/endless?{mark} HTTP/1.1\r\nHost: {visitor.domain}\r\n\r\n".encode())
         assert connection.recv(1000)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not visitor.ask(f"/closed?{mark}").json():
         assert time.monotonic() < deadline, "the iterator was not closed"
         time.sleep(0.2)
@@ -404,7 +403,7 @@ def test_http_1_0_and_keep_alive(visitor: Visitor) -> None:
     old = visitor.raw(f"GET {visitor.mount}/env HTTP/1.0\r\nHost: {visitor.domain}\r\n\r\n")
     assert b" 200 " in old.split(b"\r\n")[0]
     assert b"chunked" not in old.split(b"\r\n\r\n")[0].lower()
-    connection = http.client.HTTPConnection(visitor.address, visitor.port, timeout=10)
+    connection = visitor.connection()
     for _ in range(3):
         connection.request("GET", visitor.mount + "/env", headers={"Host": visitor.domain})
         assert connection.getresponse().read()
@@ -419,7 +418,9 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     journal, file = "journalctl --no-pager --output cat --unit pyhost-%s", "cat /var/log/apache2/%s.example.error.log"
     log = file if visitor.protocol == "wsgi" else journal
     words = "RuntimeError: probe: an exception that nobody catches"
-    assert host.check_output(f"{log} | grep --text --max-count 1 %s", _app(visitor), words)
+    # The journal is written a moment later.
+    look = f"for _ in $(seq 100); do {log} | grep --text --quiet %s && exit; sleep 0.2; done; exit 1"
+    host.check_output(look, _app(visitor), words)
 
 
 @claim

@@ -148,21 +148,22 @@ class Visitor:
         return http.client.HTTPConnection(self.address, self.port, timeout=60)
 
     def connect(self) -> socket.socket:
-        """Return an open connection (10 s at most for each operation)."""
-        return socket.create_connection((self.address, self.port), timeout=10)
+        """Return an open connection (30 s at most for each operation)."""
+        return socket.create_connection((self.address, self.port), timeout=30)
 
     def raw(self, request: str, patience: float | None = None) -> bytes:
-        """Send the text as it is and return all that comes until the server closes; it has to, within 10 s.
+        """Send the text as it is and return all that comes until the server closes; it has to, within 30 s.
 
-        With ``patience`` (seconds) it need not: what has come until it said nothing for so long is enough.
+        With ``patience`` (seconds) it need not, once it has begun: what has come until it said nothing for so long is
+        enough.
         """
         with self.connect() as connection:
             connection.sendall(request.encode("latin-1"))
-            connection.settimeout(patience or 10)
             received = b""
             try:
                 while piece := connection.recv(65536):
                     received += piece
+                    connection.settimeout(patience or connection.gettimeout())
             except ConnectionResetError:
                 pass
             except TimeoutError:

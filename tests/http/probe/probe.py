@@ -62,19 +62,28 @@ def upload(environ: WSGIEnvironment, start: Start) -> Body:
     return _json(start, {"length": length, "sha256": digest.hexdigest()})
 
 
-def stream(_environ: WSGIEnvironment, start: Start) -> Body:
-    """Four pieces, one each half second."""
+def stream(environ: WSGIEnvironment, start: Start) -> Body:
+    """A piece, and another one when the first has `arrived`, for which 20 seconds are waited at most."""
     start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
-    for number in range(4):
-        yield f"piece {number}\n".encode()
-        time.sleep(0.5)
+    yield b"piece 0\n"
+    for _ in range(200):
+        if (STATE / f"arrived-{environ['QUERY_STRING']}").exists():
+            yield b"piece 1\n"
+            return
+        time.sleep(0.1)
+
+
+def arrived(environ: WSGIEnvironment, start: Start) -> Body:
+    """Note that the first piece of the `stream` of that mark is there."""
+    (STATE / f"arrived-{environ['QUERY_STRING']}").touch()
+    return _json(start, True)
 
 
 def endless(environ: WSGIEnvironment, start: Start) -> Body:
-    """Pieces until the visitor has gone (for 20 seconds at most), which is noted under the mark in the query."""
+    """Pieces until the visitor has gone (for 60 seconds at most), which is noted under the mark in the query."""
     start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
     try:
-        for _ in range(200):
+        for _ in range(600):
             yield b"x" * 1000
             time.sleep(0.1)
     finally:
@@ -170,6 +179,7 @@ ANSWERS = {
         folder,
         upload,
         stream,
+        arrived,
         endless,
         closed,
         own,
