@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from testinfra.host import Host
 
 from tests.http.visitor import Visitor, address
-from tests.processes import main_process
+from tests.processes import main_process, main_process_of
 
 SHELL = "a shell"
 
@@ -121,7 +121,7 @@ def targets(host: Host, server: str) -> dict[str, str]:
     return {
         **{f"{app}.pid": main_process(host, app) for app in ("victim", "victim-flup", "victim-apache")},
         "server": server,
-        "server.pid": host.check_output("systemctl show --value --property MainPID %s.service", server),
+        "server.pid": main_process_of(host, f"{server}.service"),
         "own": "/srv/pyhost/attacker/current",
         "release": host.check_output("readlink -f /srv/pyhost/victim/current"),
     }

@@ -1,4 +1,4 @@
-"""What a host says about the processes of an application."""
+"""What a host says about the processes of a service."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import time
 from testinfra.host import Host
 
 
+def main_process_of(host: Host, unit: str) -> str:
+    """Return the number of a service's main process."""
+    return host.check_output("systemctl show --value --property MainPID %s", unit)
+
+
 def main_process(host: Host, app: str) -> str:
-    """Return the number of the service's main process."""
-    return host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+    """Return the number of the main process of an application's service."""
+    return main_process_of(host, f"pyhost-{app}.service")
 
 
 def wait_for_another(host: Host, app: str, main: str) -> None:

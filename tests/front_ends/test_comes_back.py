@@ -9,7 +9,7 @@ import time
 from testinfra.host import Host
 
 from tests.http.visitor import probes, scenario_hosts
-from tests.processes import start_in_vain
+from tests.processes import main_process_of, start_in_vain
 
 testinfra_hosts = scenario_hosts()
 
@@ -21,10 +21,6 @@ SERVICE, FILE = {
 }[os.environ.get("PYHOST_FRONTEND", "nginx")]
 
 
-def _main(host: Host) -> str:
-    return host.check_output("systemctl show --value --property MainPID %s", SERVICE)
-
-
 def _answers_again(host: Host, main: str) -> bool:
     """Return whether another process than that one lets the site answer, after 30 s at most."""
     visitor = probes()[0].visitor(host)
@@ -32,19 +28,19 @@ def _answers_again(host: Host, main: str) -> bool:
     while time.monotonic() < deadline:
         # What is left of the one before may answer for a moment.
         with contextlib.suppress(OSError):
-            if _main(host) not in (main, "0") and visitor.ask("/env").status == 200:
+            if main_process_of(host, SERVICE) not in (main, "0") and visitor.ask("/env").status == 200:
                 return True
         time.sleep(0.2)
     return False
 
 
 def test_it_comes_back_after_sigkill(host: Host) -> None:
-    main = _main(host)
+    main = main_process_of(host, SERVICE)
     host.check_output("kill -9 %s", main)
     assert _answers_again(host, main)
 
 
 def test_it_comes_back_when_it_could_not_start_for_long(host: Host) -> None:
-    main = _main(host)
+    main = main_process_of(host, SERVICE)
     start_in_vain(host, SERVICE, FILE)
     assert _answers_again(host, main)

@@ -11,7 +11,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.http.visitor import scenario_hosts
-from tests.processes import exposure, start_in_vain
+from tests.processes import exposure, main_process, start_in_vain, wait_for_another
 
 testinfra_hosts = scenario_hosts()
 
@@ -31,7 +31,7 @@ def _ask(host: Host, app: str, url: str) -> t.Any:
 
 def _processes(host: Host, app: str) -> list[str]:
     """Return the process IDs of the master and of its workers."""
-    master = host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+    master = main_process(host, app)
     return [master, *host.check_output("pgrep -P %s", master).split()]
 
 
@@ -149,7 +149,7 @@ def test_it_comes_back_after_sigkill(host: Host, whose: str) -> None:
     host.check_output("kill -9 %s", victim)
     if whose == "master":
         # Until systemd has seen it, requests still reach the workers that it is about to kill.
-        _wait(host, f"test $(systemctl show --value --property MainPID pyhost-shop.service) != {master}")
+        wait_for_another(host, "shop", master)
     # systemd holds the socket meanwhile, so the request waits and is answered.
     assert _ask(host, "shop", "/env")["PATH_INFO"] == "/env"
     _wait(host, "systemctl is-active pyhost-shop.service")

@@ -9,6 +9,7 @@ from http.cookies import SimpleCookie
 from testinfra.host import Host
 
 from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.processes import main_process
 
 testinfra_hosts = scenario_hosts()
 
@@ -80,7 +81,7 @@ def test_nothing_listens_but_the_front_end(host: Host) -> None:
 
 def test_every_application_runs_as_its_own_user(host: Host) -> None:
     for app in ("django", "httpbin", "hello", "hello-mounted"):
-        master = host.check_output("systemctl show --value --property MainPID pyhost-%s.service", app)
+        master = main_process(host, app)
         assert host.check_output("ps -o user:32= --pid %s", master).strip() == app
 
 

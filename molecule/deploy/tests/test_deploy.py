@@ -13,7 +13,7 @@ from tests.deploying import BYSTANDER, CHOSEN, HOSTS, MOUNTS, deploy, no_request
 from tests.http.visitor import Visitor, address, scenario_hosts
 from tests.packages import upgrade
 from tests.playbook import converge, messages, run, told
-from tests.processes import main_process
+from tests.processes import main_process, main_process_of
 
 testinfra_hosts = scenario_hosts()
 
@@ -168,7 +168,7 @@ def test_a_package_upgrade_of_nginx_where_debian_may_not_restart_it() -> None:
     assert not before & _masters()
     for host in HOSTS:
         # It is still the service's: what stops or reloads that reaches it.
-        assert f"{host.check_output('systemctl show --value --property MainPID nginx')}\n" in _masters()
+        assert f"{main_process_of(host, 'nginx.service')}\n" in _masters()
 
 
 def test_changes_in_every_part_at_once() -> None:

@@ -14,7 +14,7 @@ from testinfra.host import Host
 from tests.http.access_log import HOSTILE, hostile_line
 from tests.http.visitor import Visitor, address, probes, scenario_hosts, visiting
 from tests.playbook import converge, run
-from tests.processes import exposure
+from tests.processes import exposure, main_process_of
 
 testinfra_hosts = scenario_hosts()
 
@@ -45,10 +45,6 @@ def _visitor(host: Host) -> Visitor:
 def _files(host: Host) -> str:
     """Return a fingerprint of all that is in service."""
     return host.check_output("find /etc/lighttpd /etc/systemd/system -type f -exec sha256sum {} + | sort -k2")
-
-
-def _main(host: Host) -> str:
-    return host.check_output("systemctl show --value --property MainPID lighttpd.service")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +128,7 @@ def test_a_mistake_in_an_extra_line_changes_nothing(host: Host, lines: str, word
 
 
 def test_reloads_lose_no_request_and_let_none_wait(host: Host) -> None:
-    visitor, before = _visitor(host), _main(host)
+    visitor, before = _visitor(host), main_process_of(host, "lighttpd.service")
     with visitor.connect() as long:
         long.sendall(f"GET /sleep?10 HTTP/1.1\r\nHost: {visitor.domain}\r\nConnection: close\r\n\r\n".encode())
         with visiting([host], "uwsgi-root.example", "scgi-root.example") as failures:
@@ -151,7 +147,7 @@ def test_reloads_lose_no_request_and_let_none_wait(host: Host) -> None:
             converge(host, front_end_only=True)
         assert failures == []
         assert long.recv(100).startswith(b"HTTP/1.1 200")
-    assert _main(host) == before
+    assert main_process_of(host, "lighttpd.service") == before
 
 
 def test_what_passes_the_test_but_not_the_reload_is_taken_back(host: Host) -> None:
@@ -184,6 +180,7 @@ def test_the_access_log_is_json_whatever_visitors_send(host: Host) -> None:
 
 def test_lighttpd_never_is_root_and_takes_many_connections(host: Host) -> None:
     assert set(host.check_output("ps -o user:32= -C lighttpd").split()) == {"www-data"}
-    limits = host.file(f"/proc/{_main(host)}/limits").content_string
+    main = main_process_of(host, "lighttpd.service")
+    limits = host.file(f"/proc/{main}/limits").content_string
     assert "Max open files            17408" in limits
     assert exposure(host, "lighttpd.service") <= 4.0

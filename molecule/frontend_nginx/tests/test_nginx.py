@@ -13,7 +13,7 @@ from testinfra.host import Host
 
 from tests.http.access_log import HOSTILE, hostile_line
 from tests.http.visitor import probes, scenario_hosts
-from tests.processes import exposure
+from tests.processes import exposure, main_process_of
 
 testinfra_hosts = scenario_hosts()
 
@@ -91,7 +91,7 @@ def test_limits_are_for_each_address_and_do_not_count_files(host: Host) -> None:
 
 
 def test_it_may_open_the_logs_of_many_sites_twice(host: Host) -> None:
-    main = host.check_output("systemctl show --value --property MainPID nginx.service")
+    main = main_process_of(host, "nginx.service")
     limit = host.check_output("grep 'Max open files' /proc/%s/limits", main).split()[3]
     assert int(limit) > 4 * 1000
 
