@@ -22,9 +22,9 @@ SERVICE, FILE = {
 
 
 def _answers_again(host: Host, main: str) -> bool:
-    """Return whether another process than that one lets the site answer, after 30 s at most."""
+    """Return whether another process than that one lets the site answer, after 60 s at most."""
     visitor = probes()[0].visitor(host)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         # What is left of the one before may answer for a moment.
         with contextlib.suppress(OSError):

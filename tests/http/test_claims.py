@@ -357,7 +357,7 @@ def test_the_application_learns_that_the_visitor_has_gone(visitor: Visitor) -> N
     with visitor.connect() as connection:
         connection.sendall(f"GET {visitor.mount}/endless?{mark} HTTP/1.1\r\nHost: {visitor.domain}\r\n\r\n".encode())
         assert connection.recv(1000)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not visitor.ask(f"/closed?{mark}").json():
         assert time.monotonic() < deadline, "the iterator was not closed"
         time.sleep(0.2)

@@ -35,7 +35,7 @@ def handshake(address: str, name: str, context: ssl.SSLContext | None = None) ->
     context = context or trusting_nobody()
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
-        socket.create_connection((address, 443), timeout=10) as connection,
+        socket.create_connection((address, 443), timeout=30) as connection,
         context.wrap_socket(connection, server_hostname=name) as agreed,
     ):
         read: dict[str, t.Any] = agreed.getpeercert() or {}

@@ -58,10 +58,10 @@ def test_the_interpreter_is_the_release_s(host: Host, app: str) -> None:
 def test_more_requests_than_threads_wait(host: Host, app: str) -> None:
     with ThreadPoolExecutor(12) as pool:
         begun = time.monotonic()
-        answers = list(pool.map(lambda _: _visitor(host, app).ask("/sleep?0.5").status, range(12)))
+        answers = list(pool.map(lambda _: _visitor(host, app).ask("/sleep?1").status, range(12)))
     # Four at a time, whether threads or processes.
     assert answers == [200] * 12
-    assert 1.5 <= time.monotonic() - begun < 6
+    assert 3 <= time.monotonic() - begun < 12
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -100,7 +100,7 @@ def test_it_comes_back_after_sigkill(host: Host, app: str, whose: str) -> None:
     if killed == main:
         wait_for_another(host, app, main)
     assert _visitor(host, app).ask("/env").status == 200
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(_workers(host, app)) < len(before):
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -78,7 +78,7 @@ def test_it_comes_back_when_it_is_killed(host: Host, process: str) -> None:
     before = host.check_output("pgrep --exact %s", process).split()
     host.check_output("pkill --signal KILL --exact %s", process)
     visitor = Visitor(address(host), "uwsgi-root.example")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         others = set(host.run("pgrep --exact %s", process).stdout.split()) - set(before)
         with contextlib.suppress(OSError):
@@ -92,7 +92,7 @@ def test_logs_can_be_rotated_by_copy_and_truncation(host: Host) -> None:
     log = "/var/log/cherokee/uwsgi-root.example.access.log"
     host.check_output("truncate --size 0 %s", log)
     Visitor(address(host), "uwsgi-root.example").ask("/env/rotated")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (written := host.file(log).content):
         assert time.monotonic() < deadline
         time.sleep(0.5)

@@ -51,7 +51,7 @@ def _files(host: Host) -> str:
 def echo(host: Host) -> t.Iterator[Visitor]:
     """The site whose application speaks HTTP."""
     host.check_output("systemd-run --unit pyhost-echo python3 -c %s", ECHO)
-    host.check_output("timeout 10 sh -c 'until ss -ltn | grep -q :8099; do sleep 0.1; done'")
+    host.check_output("timeout 60 sh -c 'until ss -ltn | grep -q :8099; do sleep 0.1; done'")
     yield Visitor(address(host), "http.example")
     host.check_output("systemctl stop pyhost-echo")
 
@@ -159,7 +159,7 @@ def test_what_passes_the_test_but_not_the_reload_is_taken_back(host: Host) -> No
     assert code != 0
     assert "8098" in output
     assert _files(host) == before
-    host.check_output("timeout 30 sh -c 'until ss -ltn | grep -qw :80; do sleep 0.2; done'")
+    host.check_output("timeout 60 sh -c 'until ss -ltn | grep -qw :80; do sleep 0.2; done'")
     assert _visitor(host).ask("/env").status == 200
     assert "changed=0" in converge(host, front_end_only=True)
 
@@ -170,7 +170,7 @@ def test_logs_are_found_after_their_rotation(host: Host) -> None:
         f"mv {log} {log}.1 && sed -n '/postrotate/,/endscript/p' /etc/logrotate.d/lighttpd | sed '1d;$d' | sh"
     )
     _visitor(host).ask("/env/after-rotation")
-    host.check_output(f"timeout 10 sh -c 'until grep -q after-rotation {log}; do sleep 0.2; done'")
+    host.check_output(f"timeout 60 sh -c 'until grep -q after-rotation {log}; do sleep 0.2; done'")
 
 
 def test_the_access_log_is_json_whatever_visitors_send(host: Host) -> None:

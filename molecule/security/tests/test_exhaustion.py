@@ -58,7 +58,7 @@ def test_what_is_over_the_limit_fails_and_neighbours_answer_all(
     assert seen.requests
     assert [str(request) for request in seen.failures] == []
     # It goes on, or has begun anew by itself.
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while _ask(host, attacker, "true") != 200:
         assert time.monotonic() < end
         time.sleep(0.5)

@@ -80,10 +80,10 @@ def arrived(environ: WSGIEnvironment, start: Start) -> Body:
 
 
 def endless(environ: WSGIEnvironment, start: Start) -> Body:
-    """Pieces until the visitor has gone (for 60 seconds at most), which is noted under the mark in the query."""
+    """Pieces until the visitor has gone (for 100 seconds at most), which is noted under the mark in the query."""
     start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
     try:
-        for _ in range(600):
+        for _ in range(1000):
             yield b"x" * 1000
             time.sleep(0.1)
     finally:
