@@ -311,10 +311,9 @@ def test_body_over_the_limit_is_refused(visitor: Visitor, host: Host) -> None:
     assert b" 413 " in answer.split(b"\r\n")[0]
     passes = False
     if visitor.mount and not visitor.differs("chunked upload"):
-        pieces = iter([PIECE] * _large(visitor) + [b"x"])
-        status = visitor.ask("/upload", "POST", body=pieces, chunked=True).status
+        status = visitor.status("/upload", "POST", iter([PIECE] * _large(visitor) + [b"x"]))
         passes = visitor.differs("chunked body over the limit")
-        assert status in (200, 502) if passes else status == 413
+        assert status in ({200, 413, 502} if passes else {413})
         before += visitor.differs("body as it comes")
     # What passes may have been somebody else's, who asks the same application.
     assert passes or len(_requests(host, visitor)) == before

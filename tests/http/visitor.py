@@ -15,7 +15,7 @@ import time
 import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -142,6 +142,13 @@ class Visitor:
             return Answer(answer.status, answer.reason, answer.headers, answer.read())
         finally:
             connection.close()
+
+    def status(self, path: str, method: str, body: t.Iterator[bytes]) -> int:
+        """Send the pieces and return the status alone: who refuses may close before it has read or said everything."""
+        with closing(self.connection()) as connection:
+            with suppress(ConnectionError):
+                connection.request(method, self.mount + path, body=body, headers={"Host": self.domain})
+            return connection.getresponse().status
 
     def connection(self) -> http.client.HTTPConnection:
         """Return a connection, not open yet (60 s at most for each operation)."""
