@@ -1,0 +1,7 @@
+"""Makes the collection importable in the golden tests."""
+
+from __future__ import annotations
+
+from tests import collection
+
+collection.load()
