@@ -1,15 +1,16 @@
 """Golden cases: inventories, and all that their hosts get from the playbook, as files that a review can compare.
 
-``NAME/inventory.yml`` is what a user writes. ``NAME/expected/HOST/`` has each file of that host at its path, and
-``index.yml``: what all modules are given, without the contents. A file that is the same on all hosts that have it, where
-these are several, is in ``NAME/expected/all/`` instead.
+``NAME/inventory.yml`` is what a user writes, ``NAME/playbook.yml`` the playbook where it is not site. ``NAME/expected/``
+has a folder for each host: its files at their paths, and ``index.yml``, which lists all that modules are given but the
+contents. What is not there but listed is in ``NAME/expected/all/``, or in ``all/``: most hosts have the same of it.
 """
 
 from __future__ import annotations
 
+import functools
 import shutil
 import typing as t
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
@@ -26,11 +27,8 @@ MODULES = "pyhost.web."
 # In the place of the digest of all files, which would be another one with each change of any of them.
 GENERATION = "GENERATION"
 
-# An inventory may name another playbook than site, by this variable of the group all.
-PLAYBOOK = "golden_playbook"
-
 # Application of the inventories that are made from the catalog.
-APP = {"domains": ["shop.example.org"], "wsgi": "shop:application", "requirements": ["shop"]}
+APP = {"domains": ["shop.example.org"], "wsgi": "m:app", "requirements": ["m"]}
 
 Tree = dict[str, str]
 
@@ -45,9 +43,11 @@ def inventories() -> dict[str, t.Any]:
     return {
         f"pairs-{front_end}": {
             "all": {
-                "vars": {"pyhost_frontend": front_end, "pyhost_apps": {"shop": APP}},
+                "vars": {"pyhost_frontend": front_end},
                 "hosts": {
-                    f"{back_end}-{protocol}": {"pyhost_app_defaults": {"backend": back_end, "protocol": protocol}}
+                    (pair := f"{back_end}-{protocol}".replace("_", "-")): {
+                        "pyhost_apps": {pair: {**APP, "backend": back_end, "protocol": protocol}}
+                    }
                     for back_end in BACK_ENDS
                     for protocol in protocols(front_end, back_end)
                 },
@@ -57,28 +57,39 @@ def inventories() -> dict[str, t.Any]:
     }
 
 
-def produced(name: str) -> Tree:
-    """Return the text of all files below ``expected`` of a case, by path, as the code of today makes them."""
-    inventory = CASES / name / "inventory.yml"
-    variables = yaml.safe_load(inventory.read_text())["all"].get("vars", {})
-    hosts = play(COLLECTION / "playbooks" / variables.get(PLAYBOOK, "site.yml"), inventory)
-    trees = {host: _tree(outcome) for host, outcome in hosts.items()}
-    same: defaultdict[str, list[str]] = defaultdict(list)
-    for tree in trees.values():
-        for path, text in tree.items():
-            same[path].append(text)
-    shared = {path for path, texts in same.items() if len(texts) > 1 and len(set(texts)) == 1}
-    return {
-        f"{ALL if path in shared else host}/{path}": text
-        for host, tree in sorted(trees.items())
-        for path, text in tree.items()
-    }
+@functools.cache
+def produced(name: str) -> dict[str, Tree]:
+    """Return the text of all files of each host of a case, by relative path, as the code of today makes them."""
+    playbook = CASES / name / "playbook.yml"
+    hosts = play(playbook if playbook.exists() else COLLECTION / "playbooks/site.yml", CASES / name / "inventory.yml")
+    return {host: _tree(outcome) for host, outcome in hosts.items()}
 
 
-def expected(name: str) -> Tree:
-    """Return the text of all files below ``expected`` of a case, by path."""
-    root = CASES / name / "expected"
-    return {str(path.relative_to(root)): path.read_text() for path in sorted(root.rglob("*")) if path.is_file()}
+def places(name: str, host: str, path: str) -> list[Path]:
+    """Return where a file of a host may be expected; the first of them that exists is it."""
+    return [CASES / name / "expected" / host / path, CASES / name / "expected" / ALL / path, CASES / ALL / path]
+
+
+def place(name: str, host: str, path: str) -> Path | None:
+    """Return where a file of a host is expected; None where it is not."""
+    return next((each for each in places(name, host, path) if each.is_file()), None)
+
+
+def stored() -> set[Path]:
+    """Return all files that some host is expected to have."""
+    return {path for path in [*CASES.glob("*/expected/**/*"), *(CASES / ALL).rglob("*")] if path.is_file()}
+
+
+def host_files(name: str) -> dict[str, Tree]:
+    """Return what each host of a case is expected to have, by absolute path, without a look at the code of today."""
+    trees: dict[str, Tree] = {}
+    for index in (CASES / name / "expected").glob(f"*/{INDEX}"):
+        host = index.parent.name
+        calls = [args for call in yaml.safe_load(index.read_text()) for args in call.values() if "files" in args]
+        paths = [file["path"].lstrip("/") for args in calls for file in args["files"]]
+        found = {path: place(name, host, path) for path in paths}
+        trees[host] = {f"/{path}": where.read_text() for path, where in found.items() if where}
+    return trees
 
 
 def write() -> None:
@@ -86,26 +97,38 @@ def write() -> None:
     for name, inventory in inventories().items():
         (CASES / name).mkdir(exist_ok=True)
         (CASES / name / "inventory.yml").write_text(dump(inventory))
-    for name in names():
-        root = CASES / name / "expected"
-        shutil.rmtree(root, ignore_errors=True)
-        for path, text in produced(name).items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text)
+    for folder in (CASES / ALL, *CASES.glob("*/expected")):
+        shutil.rmtree(folder, ignore_errors=True)
+    for path, text in _stored({name: produced(name) for name in names()}).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
-def host_files(name: str) -> dict[str, Tree]:
-    """Return what each host of a case is expected to have, by absolute path."""
-    trees: dict[str, Tree] = {}
-    files = expected(name)
-    for path, text in files.items():
-        host, _slash, inside = path.partition("/")
-        if host != ALL and inside == INDEX:
-            listed = (call[MODULES + "config_set"] for call in yaml.safe_load(text) if MODULES + "config_set" in call)
-            paths = [file["path"] for call in listed for file in call.get("files", [])]
-            found = {path: files.get(f"{host}{path}", files.get(f"{ALL}{path}")) for path in paths}
-            trees[host] = {path: content for path, content in found.items() if content is not None}
-    return trees
+def _stored(cases: dict[str, dict[str, Tree]]) -> dict[Path, str]:
+    """Return what is to be stored: once what most hosts have, then what most others of a case have, then the rest."""
+    files: dict[Path, str] = {}
+    common = _most_common([tree for trees in cases.values() for tree in trees.values()])
+    for name, trees in cases.items():
+        rest = {host: _without(tree, common) for host, tree in trees.items()}
+        alike = _most_common(list(rest.values()))
+        for host, tree in rest.items():
+            for path, text in tree.items():
+                files[places(name, host, path)[1 if alike.get(path) == text else 0]] = text
+    return files | {CASES / ALL / path: text for path, text in common.items()}
+
+
+def _most_common(trees: list[Tree]) -> Tree:
+    """Return what most have of each file that is on several of them."""
+    texts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for tree in trees:
+        for path, text in tree.items():
+            texts[path][text] += 1
+    best = {path: max(counts.items(), key=lambda found: (found[1], found[0])) for path, counts in texts.items()}
+    return {path: text for path, (text, count) in best.items() if count > 1 and path != INDEX}
+
+
+def _without(tree: Tree, common: Tree) -> Tree:
+    return {path: text for path, text in tree.items() if common.get(path) != text}
 
 
 def dump(data: t.Any) -> str:

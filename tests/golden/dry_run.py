@@ -131,6 +131,9 @@ class _Run:
                     self.once[task._uuid] = result
                 if task.register:
                     self.variables.set_nonpersistent_facts(host.name, {task.register: result})
+                if "add_group" in result:
+                    self.inventory.add_group(group := result["add_group"])
+                    self.inventory.add_host(host.name, group=group)
                 if result.get("failed"):
                     raise Refused(f"{task.get_name()}: {result['msg']}")
 

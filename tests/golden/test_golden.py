@@ -10,11 +10,21 @@ from tests.golden import cases
 
 @pytest.mark.parametrize("name", cases.names())
 def test_hosts_get_what_is_expected(name: str) -> None:
-    """All of it and nothing else: a file that nothing makes any more is a difference too."""
-    produced, expected = cases.produced(name), cases.expected(name)
-    assert sorted(produced) == sorted(expected)
-    for path, text in produced.items():
-        assert text == expected[path], path
+    for host, tree in cases.produced(name).items():
+        for path, text in tree.items():
+            expected = cases.place(name, host, path)
+            assert expected, f"{name}: nobody expects {path} on {host}"
+            assert text == expected.read_text(), f"{path} of {host}, expected in {expected}"
+
+
+def test_all_that_is_expected_is_made() -> None:
+    made = {
+        cases.place(name, host, path)
+        for name in cases.names()
+        for host, tree in cases.produced(name).items()
+        for path in tree
+    }
+    assert cases.stored() - made == set()
 
 
 def test_the_catalog_has_its_cases() -> None:
@@ -25,4 +35,4 @@ def test_the_catalog_has_its_cases() -> None:
 
 def test_every_folder_is_a_case() -> None:
     folders = {path.name for path in cases.CASES.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders == set(cases.names())
+    assert folders == {cases.ALL, *cases.names()}

@@ -1,0 +1,13 @@
+-- Managed by Ansible (pyhost.web): changes here are lost
+-- Before an answer begins, whoever gives it: what it has already stays.
+local sent = lighty.r.resp_header
+if not sent["Content-Security-Policy"] then
+  sent["Content-Security-Policy"] = "default-src 'none'"
+end
+if not sent["X-Content-Type-Options"] then
+  sent["X-Content-Type-Options"] = "nosniff"
+end
+if not sent["X-Frame-Options"] then
+  sent["X-Frame-Options"] = "SAMEORIGIN"
+end
+return 0
