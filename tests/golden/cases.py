@@ -110,7 +110,9 @@ def _stored(cases: dict[str, dict[str, Tree]]) -> dict[Path, str]:
     common = _most_common([tree for trees in cases.values() for tree in trees.values()])
     for name, trees in cases.items():
         rest = {host: _without(tree, common) for host, tree in trees.items()}
-        alike = _most_common(list(rest.values()))
+        # The nearer folder would hide what is common from those hosts of the case that have it.
+        visible = {path for host, tree in trees.items() for path in tree if path not in rest[host]}
+        alike = {path: text for path, text in _most_common(list(rest.values())).items() if path not in visible}
         for host, tree in rest.items():
             for path, text in tree.items():
                 files[places(name, host, path)[1 if alike.get(path) == text else 0]] = text

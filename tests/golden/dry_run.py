@@ -6,9 +6,9 @@ action hands to a module ends here, which is what the golden cases are about.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import typing as t
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -51,7 +51,13 @@ class Host:
 def play(playbook: Path, inventory: Path) -> dict[str, Host]:
     """Return what each host of the inventory gets from the playbook."""
     context.CLIARGS = ImmutableDict(connection="local", forks=1, become=None, check=False, diff=False, verbosity=0)
-    return _Run(playbook, inventory).run()
+    return _Run(playbook, inventory, _loader()).run()
+
+
+@functools.cache
+def _loader() -> t.Any:
+    """Return what reads files, each of them once for all runs."""
+    return DataLoader()
 
 
 def plain(value: t.Any) -> t.Any:
@@ -89,8 +95,8 @@ def _answer(module: str, args: Data, variables: Data) -> Data:
 
 
 class _Run:
-    def __init__(self, playbook: Path, inventory: Path) -> None:
-        self.loader = DataLoader()
+    def __init__(self, playbook: Path, inventory: Path, loader: t.Any) -> None:
+        self.loader = loader
         self.inventory = InventoryManager(loader=self.loader, sources=[str(inventory)])
         self.variables = VariableManager(loader=self.loader, inventory=self.inventory, version_info={})
         HostVars(inventory=self.inventory, variable_manager=self.variables, loader=self.loader)
