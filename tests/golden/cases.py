@@ -1,8 +1,9 @@
 """Golden cases: inventories, and all that their hosts get from the playbook, as files that a review can compare.
 
-``NAME/inventory.yml`` is what a user writes, ``NAME/playbook.yml`` the playbook where it is not site. ``NAME/expected/``
-has a folder for each host: its files at their paths, and ``index.yml``, which lists all that modules are given but the
-contents. What is not there but listed is in ``NAME/expected/all/``, or in ``all/``: most hosts have the same of it.
+``NAME/inventory.yml`` is what a user writes, ``NAME/playbook.yml`` the playbook where it is not site. In
+``NAME/expected/`` each host has a folder: its files at their paths, and ``index.yml``, which lists all that modules are
+given but the contents. What is listed but not there is in ``NAME/expected/all/``, or else in ``all/``: most hosts have
+the same of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import shutil
 import typing as t
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
@@ -80,16 +82,25 @@ def stored() -> set[Path]:
     return {path for path in [*CASES.glob("*/expected/**/*"), *(CASES / ALL).rglob("*")] if path.is_file()}
 
 
-def host_files(name: str) -> dict[str, Tree]:
-    """Return what each host of a case is expected to have, by absolute path, without a look at the code of today."""
-    trees: dict[str, Tree] = {}
-    for index in (CASES / name / "expected").glob(f"*/{INDEX}"):
-        host = index.parent.name
-        calls = [args for call in yaml.safe_load(index.read_text()) for args in call.values() if "files" in args]
-        paths = [file["path"].lstrip("/") for args in calls for file in args["files"]]
-        found = {path: place(name, host, path) for path in paths}
-        trees[host] = {f"/{path}": where.read_text() for path, where in found.items() if where}
-    return trees
+@dataclass
+class Expected:
+    """What a host is expected to have: its files by absolute path, and what its modules are given."""
+
+    debian: str
+    files: Tree
+    calls: list[tuple[str, dict[str, t.Any]]]
+
+
+def expected(name: str) -> dict[str, Expected]:
+    """Return what each host of a case is expected to have, without a look at the code of today."""
+    hosts = {}
+    for listed in sorted((CASES / name / "expected").glob(f"*/{INDEX}")):
+        host, index = listed.parent.name, yaml.safe_load(listed.read_text())
+        calls = [(module, args) for call in index["modules"] for module, args in call.items()]
+        paths = [file["path"] for _module, args in calls for file in args.get("files", [])]
+        found = {path: place(name, host, path.lstrip("/")) for path in paths}
+        hosts[host] = Expected(index["debian"], {path: at.read_text() for path, at in found.items() if at}, calls)
+    return hosts
 
 
 def write() -> None:
@@ -151,8 +162,8 @@ def _tree(host: Host) -> Tree:
                 path.lstrip("/"): content.replace(args["generation"], GENERATION) for path, content in contents.items()
             }
         calls.append((module, args))
-    index = [{module: _listed(args)} for module, args in calls]
-    return {**files, INDEX: dump(index + ([{"error": host.error}] if host.error else []))}
+    index = {"debian": host.debian, "modules": [{module: _listed(args)} for module, args in calls]}
+    return {**files, INDEX: dump(index | ({"error": host.error} if host.error else {}))}
 
 
 def _listed(value: t.Any) -> t.Any:

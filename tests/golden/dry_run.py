@@ -34,6 +34,7 @@ REPORTS = ("pyhost.web.status", "pyhost.web.status_report")
 
 # What an inventory says of the host itself: its release of Debian, and whether the ACME server refuses.
 DEBIAN, ACME_REFUSES = "golden_debian", "golden_acme_refuses"
+NEWEST = "13"
 
 
 class Refused(Exception):
@@ -42,8 +43,9 @@ class Refused(Exception):
 
 @dataclass
 class Host:
-    """What the modules of one host were given, in order, and the error that ended its run."""
+    """Its release of Debian, what its modules were given, in order, and the error that ended its run."""
 
+    debian: str
     calls: list[tuple[str, Data]] = field(default_factory=list)
     error: str = ""
 
@@ -88,7 +90,7 @@ def _certificates(args: Data, variables: Data) -> Data:
 def _answer(module: str, args: Data, variables: Data) -> Data:
     """Return what a host where all is well would say."""
     if module == "pyhost.web.packages":
-        return {"debian": str(variables.get(DEBIAN, "13"))}
+        return {"debian": str(variables.get(DEBIAN, NEWEST))}
     if module == "pyhost.web.installation":
         return {"program": f"{args['prefix']}/sbin/{args['program']}", "version": f"{args['minimum']} {'0' * 64}"}
     return _certificates(args, variables) if module == "pyhost.web.certificates" else {}
@@ -102,7 +104,10 @@ class _Run:
         HostVars(inventory=self.inventory, variable_manager=self.variables, loader=self.loader)
         self.loader.set_basedir(str(playbook.parent))
         self.playbook = Playbook.load(str(playbook), variable_manager=self.variables, loader=self.loader)
-        self.hosts = {host.name: Host() for host in self.inventory.get_hosts()}
+        self.hosts = {
+            host.name: Host(str(self.variables.get_vars(host=host).get(DEBIAN, NEWEST)))
+            for host in self.inventory.get_hosts()
+        }
         # By its ID: what a task that runs once has answered.
         self.once: dict[str, Data] = {}
 
@@ -176,7 +181,9 @@ class _Run:
     def _stub(self, host: t.Any, variables: Data) -> t.Any:
         """Return a context in which modules are noted and answered, and nothing is run anywhere."""
 
-        def execute(action: t.Any, module_name: str | None = None, module_args: Data | None = None, **_rest: t.Any) -> Data:
+        def execute(
+            action: t.Any, module_name: str | None = None, module_args: Data | None = None, **_rest: t.Any
+        ) -> Data:
             module = str(module_name or action._task.action)
             args = plain(action._task.args if module_args is None else module_args)
             self.hosts[host.name].calls.append((module, args))
