@@ -22,6 +22,8 @@ LARGEST = 16 * 1024 * 1024
 LATE = 124
 """Status of a command that was ended at its limit, as of timeout(1)."""
 
+NOT_STARTED = 127
+
 AFTERWARDS = 0.5
 """Seconds in which the output of a command that has ended must be read: a process that it left may write forever."""
 
@@ -42,13 +44,18 @@ def run(
 ) -> tuple[int, str, str]:
     """Return status, output and error output of a command; C(limit) is seconds for all of it.
 
-    Raises OSError where it cannot be started. Bytes that are not UTF-8 become lone surrogates, as in file names.
+    A command that cannot be started has the status 127, as in a shell. Bytes that are not UTF-8 become lone surrogates,
+    as in file names.
     """
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, pass_fds=pass_fds,
-        env={**os.environ, **environment},
-    ) as process:  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True, pass_fds=pass_fds,
+            env={**os.environ, **environment},
+        )  # fmt: skip
+    except OSError as error:
+        return NOT_STARTED, "", f"{command[0]}: {error.strerror}"
+    with process:
         try:
             kept = _read(process, time.monotonic() + limit)
             is_late = process.poll() is None

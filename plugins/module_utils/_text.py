@@ -57,17 +57,20 @@ def one_line(text: str, longest: int = 300) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"
 
 
-def clean(value: t.Any, depth: int = DEEPEST) -> t.Any:
-    """Return a result, of any nesting, with every text in it printable; what is printable stays the same object."""
+def clean(value: t.Any, longest: int | None = None, depth: int = DEEPEST) -> t.Any:
+    """Return a result, of any nesting, with every text in it printable, and bounded where C(longest) is given.
+
+    What is printable stays the same object.
+    """
     if isinstance(value, str):
-        text = printable(value)
+        text = escaped(value) if longest is None else printable(value, longest)
         return value if text == value else text
     if not depth:
         return None if isinstance(value, (Mapping, list, tuple)) else value
     if isinstance(value, Mapping):
-        return {clean(key, depth - 1): clean(member, depth - 1) for key, member in value.items()}
+        return {clean(key, longest, 0): clean(member, longest, depth - 1) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [clean(member, depth - 1) for member in value]
+        return [clean(member, longest, depth - 1) for member in value]
     return value
 
 
