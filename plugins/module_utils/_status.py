@@ -125,7 +125,8 @@ def ask(url: str, question: Question) -> Facts:
             with answer_of(address, question.host, question.timeout, path, headers) as answer:
                 status = answer.status
     except _gateway.Failed as problem:
-        error = _gateway.failure(problem)
+        # What had come until its time was over is no answer.
+        status, error = None, _gateway.failure(problem)
     return {"status": status, "seconds": round(time.monotonic() - begin, 3), "error": error}
 
 
