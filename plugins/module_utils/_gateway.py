@@ -54,7 +54,7 @@ def status_of(line: str) -> int | None:
 def failure(error: Exception) -> str:
     """Return why there is no answer, in words that nobody takes for a status line."""
     if type(error) is http.client.BadStatusLine:
-        return f"no answer, but {error.line[:80]!r}"
+        return f"no answer, but {str(error)[:80]!r}"
     words = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return f"no answer: {words}" if words[:1].isnumeric() else words
 

@@ -147,6 +147,29 @@ def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
     assert world.left_over() == []
 
 
+def test_the_old_tree_comes_back_whatever_goes_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.install(world.archive("1.2.104"))
+
+    def fails(_installation: Installation) -> t.NoReturn:
+        raise ValueError("odd")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Installation, "version", fails)
+        with pytest.raises(ValueError, match="odd"):
+            world.install(world.archive("1.3"))
+    assert world.installation().version() == "1.2.104"
+    assert world.left_over() == []
+
+
+@pytest.mark.parametrize("cut", [10, 100, -20])
+def test_an_archive_that_is_cut_off_is_named(world: World, cut: int) -> None:
+    archive = world.archive("1.2.104")
+    archive.write_bytes(archive.read_bytes()[:cut])
+    with pytest.raises(InstallationError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
+        world.install(archive)
+    assert world.left_over() == []
+
+
 def test_a_tree_for_another_folder_is_refused(world: World) -> None:
     with pytest.raises(InstallationError, match=r"has no .*opt/server/sbin/server; give an archive of a tree"):
         world.install(world.archive("1.2.104", prefix=Path("/srv/elsewhere")))
