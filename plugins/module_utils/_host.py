@@ -216,7 +216,7 @@ class Systemd:
         names = sorted(set(units))
         if not names:
             return {}
-        status, output = self.host.run(["systemctl", "show", "--property", PROPERTIES, "--", *names])
+        status, output = self.host.run(["systemctl", "show", "--property", PROPERTIES, "--", *names], timeout=120)
         blocks = output.split("\n\n")
         if status or len(blocks) != len(names):
             raise TransactionError(f"systemctl show: {output or f'status {status}'}")

@@ -111,8 +111,11 @@ seconds:
   sample: 31.5
 """
 
+import contextlib
+import fcntl
 import functools
 import os
+import time
 import typing as t
 from pathlib import Path
 
@@ -125,6 +128,27 @@ from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, 
 from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
 
 MARKS = Path("/var/lib/pyhost/.installed")
+LOCK = Path("/run/pyhost-installation.lock")
+LOCK_TIMEOUT = 120
+
+
+@contextlib.contextmanager
+def _alone(lock: Path = LOCK, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+    """Keep runs of other controllers out: each would take the other's half-made tree for that of a killed run."""
+    end = time.monotonic() + timeout
+    with lock.open("w", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise InstallationError(
+                        f"another run has been installing on this host for more than {timeout:g} seconds (it holds "
+                        f"{lock}); let it finish, or end it, and run again"
+                    ) from None
+            time.sleep(0.5)
+        yield
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -184,7 +208,8 @@ def main() -> None:
     )
     os.umask(0o022)
     try:
-        result = _run(module)
+        with contextlib.nullcontext() if module.check_mode else _alone():
+            result = _run(module)
     except Exception as problem:
         is_known = isinstance(problem, (InstallationError, PackagesError, OSError))
         module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))

@@ -155,6 +155,7 @@ interrupted:
   sample: []
 """
 
+import functools
 import os
 import typing as t
 
@@ -182,7 +183,8 @@ def main() -> None:
         module.fail_json(msg="status has to be root on the host; set `become: true`")
     try:
         questions = [Question(**question) for question in wanted["questions"]]
-        found = Status(_command.run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
+        run = functools.partial(_command.run, limit=120)
+        found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
     except Exception as problem:
         is_known = isinstance(problem, (StatusError, TransactionError, OSError))
         module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))

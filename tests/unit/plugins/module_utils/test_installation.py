@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
+from ansible_collections.pyhost.web.plugins.modules import installation
 
 
 class FakePackages:
@@ -168,6 +169,15 @@ def test_an_archive_that_is_cut_off_is_named(world: World, cut: int) -> None:
     with pytest.raises(InstallationError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
         world.install(archive)
     assert world.left_over() == []
+
+
+def test_a_run_of_another_controller_is_waited_for(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    refused = pytest.raises(InstallationError, match="another run has been installing")
+    with installation._alone(lock), refused, installation._alone(lock, 0):
+        raise AssertionError("there were two")
+    with installation._alone(lock, 0):
+        assert lock.exists()
 
 
 def test_a_tree_for_another_folder_is_refused(world: World) -> None:

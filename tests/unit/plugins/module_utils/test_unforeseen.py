@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import typing as t
-from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request
 
 FILES = {
@@ -121,9 +120,3 @@ def test_an_answer_that_raises_takes_the_release_back(
         host.apply(wanted)
     assert str((host.root / "srv/shop/current").readlink()) == "releases/old"
     assert host.litter() == []
-
-
-def test_a_stat_of_any_program() -> None:
-    host = Host(lambda *_words: (0, "", ""))
-    parent = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[1])
-    assert host.children([parent])[parent]
