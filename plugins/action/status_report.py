@@ -12,6 +12,7 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._text import LONGEST, clean
 from ..plugin_utils._status import Report, report
 from ..plugin_utils._status_page import page
 from ..plugin_utils._status_table import table
@@ -21,7 +22,7 @@ TEMPLATES = Path(__file__).parents[2] / "playbooks" / "templates"
 
 RENDER: dict[str, t.Callable[[Report], str]] = {
     "table": table,
-    "json": lambda found: json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+    "json": lambda found: json.dumps(found, indent=2, sort_keys=True) + "\n",
     "html": lambda found: page(found, TEMPLATES),
 }
 # It tells of what a run did too, of which a report knows nothing.
@@ -52,9 +53,11 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _result, args = self.validate_argument_spec(OPTIONS)
         now = datetime.datetime.now(datetime.UTC)
-        found = report(args["hosts"], args["results"], now)
+        # Whatever hosts and their applications said: for a terminal, a page and a message alike.
+        results = clean(args["results"], LONGEST)
+        found = report(args["hosts"], results, now)
         if args["format"] == SUMMARY:
-            text = summary(args["hosts"], args["results"], args["failed"], found, check=self._task.check_mode)
+            text = summary(args["hosts"], results, args["failed"], found, check=self._task.check_mode)
         else:
             text = RENDER[args["format"]](found)
         file = args["file"] or FILES.get(args["format"])

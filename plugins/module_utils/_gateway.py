@@ -8,11 +8,17 @@ Sources: "FastCGI Specification" 1.0, sections 3, 5 and 6; "SCGI: A Simple Commo
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import re
 import socket
 import struct
+import threading
 import typing as t
 import urllib.parse
+from collections.abc import Callable, Iterator
+
+from ._text import one_line
 
 SUFFIX = "+unix"
 """A URL is C(PROTOCOL+unix://SOCKET/path), the path of the socket percent-encoded."""
@@ -26,8 +32,63 @@ BEGIN, PARAMS, STDIN, STDOUT = 1, 4, 5, 6
 """Types of FastCGI's records."""
 
 
+END = b"\r\n\r\n"
+"""What ends the headers."""
+
+STATUS = re.compile(r"[1-9][0-9]{2}(?![^ ])")
+
+# What is raised where no answer comes. Parsers of the standard library raise ValueError for what they never expected.
+Failed = (OSError, http.client.HTTPException, ValueError)
+
+
 class NoAnswer(OSError):
     """What came is no answer."""
+
+
+def status_of(line: str) -> int | None:
+    """Return the status of a line such as C(200 OK): three ASCII digits; None where it begins with anything else."""
+    found = STATUS.match(line)
+    return int(found[0]) if found else None
+
+
+def failure(error: Exception) -> str:
+    """Return why there is no answer, in words that nobody takes for a status line."""
+    if type(error) is http.client.BadStatusLine:
+        return f"no answer, but {str(error)[:80]!r}"
+    words = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    return f"no answer: {words}" if words[:1].isnumeric() else words
+
+
+@contextlib.contextmanager
+def deadline(seconds: float, connected: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """End a conversation after some seconds in total, however often a byte arrives; raises TimeoutError then.
+
+    C(connected) returns its socket at that time; None while there is none.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        connection = connected()
+        if connection:
+            with contextlib.suppress(OSError):
+                # Of TLS too the plain socket: a goodbye could block.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Failed as error:
+        if late.is_set() or isinstance(error, TimeoutError):
+            raise TimeoutError(f"no answer within {seconds:g} s") from error
+        raise
+    else:
+        if late.is_set():
+            raise TimeoutError(f"no answer within {seconds:g} s")
+    finally:
+        timer.cancel()
 
 
 def endpoint(protocol: str, path: str) -> str:
@@ -36,13 +97,13 @@ def endpoint(protocol: str, path: str) -> str:
 
 
 def ask(url: str, mount: str, host: str, timeout: float) -> str:
-    """Return the status line, such as C(200 OK), of the answer to a GET; C(timeout) is seconds for each step.
+    """Return the status line, such as C(200 OK), of the answer to a GET; C(timeout) is seconds for all of it.
 
-    Raises OSError or http.client.HTTPException where none comes.
+    Raises one of C(Failed) where none comes.
     """
     parts = urllib.parse.urlsplit(url)
     protocol = parts.scheme.removesuffix(SUFFIX)
-    with socket.socket(socket.AF_UNIX) as connection:
+    with socket.socket(socket.AF_UNIX) as connection, deadline(timeout, lambda: connection):
         connection.settimeout(timeout)
         connection.connect(urllib.parse.unquote(parts.netloc))
         if protocol == "http":
@@ -116,12 +177,13 @@ def _stdout(stream: t.BinaryIO) -> t.Iterator[bytes]:
 
 def _status(pieces: t.Iterable[bytes]) -> str:
     """Return the status of an answer that begins as in HTTP, or as in CGI, where 200 may be left out."""
-    received = b""
+    received = bytearray()
     for piece in pieces:
+        seen = max(0, len(received) - len(END) + 1)
         received += piece
-        if b"\r\n\r\n" in received or len(received) > LARGEST:
+        if received.find(END, seen) >= 0 or len(received) > LARGEST:
             break
-    lines = received.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    lines = received.partition(END)[0].decode("latin-1").split("\r\n")
     if lines[0].startswith("HTTP/"):
         return lines[0].partition(" ")[2]
     headers = {name.lower(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}

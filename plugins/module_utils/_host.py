@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import shutil
+import socket
 import ssl
 import time
 import typing as t
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import _gateway, _listeners
+from ._command import LIMIT
+from ._text import number
 
 
 class TransactionError(Exception):
@@ -33,52 +36,51 @@ class TransactionError(Exception):
 class Host:
     """The real host.
 
-    `run_command` takes a command (list) and returns its status, output and error output, as
-    `AnsibleModule.run_command` does.
+    `run_command` takes a command (list) and its limit in seconds, and returns its status, output and error output, as
+    `_command.run` does.
     """
 
     def __init__(self, run_command: t.Callable[..., tuple[int, str, str]]) -> None:
         self._run_command = run_command
 
-    def run(self, command: t.Sequence[str], timeout: int = 900) -> tuple[int, str]:
+    def run(self, command: t.Sequence[str], timeout: float = LIMIT) -> tuple[int, str]:
         """Run a command and return its status and its output; one that hangs ends after `timeout` seconds."""
-        status, output, complaints = self._run_command(["timeout", str(timeout), *command])
-        text = f"{output.strip()}\n{complaints.strip()}".strip()
-        return status, f"{text}\nno end after {timeout} s".strip() if status == 124 else text
+        status, output, complaints = self._run_command(list(command), timeout)
+        return status, f"{output.strip()}\n{complaints.strip()}".strip()
 
     def has(self, command: str) -> bool:
         """Whether this host has the command."""
         return shutil.which(command) is not None
 
     def fetch(self, url: str, host: str | None, timeout: float) -> str:
-        """Return the body that a web server answers, or the words of the error."""
+        """Return the body that a web server answers, or why there is none; `timeout` is seconds for all of it."""
         try:
-            with _answer(url, host, timeout) as answer:
+            with answer_of(url, host, timeout) as answer:
                 return answer.read(1024).decode(errors="replace").strip()
-        except (OSError, http.client.HTTPException) as error:
-            return str(error) or type(error).__name__
+        except _gateway.Failed as error:
+            return _gateway.failure(error)
 
     def ask(self, url: str, host: str | None, timeout: float, mount: str = "") -> str:
-        """Return the status line of the answer, such as C(200 OK), or the words of the error.
+        """Return the status line of the answer, such as C(200 OK), or why there is none.
 
-        `url` is that of a web server, or of the endpoint of an application that is mounted at `mount`.
+        `timeout` is seconds for all of it. `url` is that of a web server, or of the endpoint of an application that is
+        mounted at `mount`.
         """
         try:
             if urllib.parse.urlsplit(url).scheme.endswith(_gateway.SUFFIX):
                 return _gateway.ask(url, mount, host or "localhost", timeout)
-            with _answer(url, host, timeout) as answer:
+            with answer_of(url, host, timeout) as answer:
                 return f"{answer.status} {answer.reason}"
-        except (OSError, http.client.HTTPException) as error:
-            return str(error) or type(error).__name__
+        except _gateway.Failed as error:
+            return _gateway.failure(error)
 
     def children(self, processes: t.Collection[int]) -> dict[int, set[int]]:
         """Return the processes that each of these has started, in one look; none where there is no such process."""
         found: dict[int, set[int]] = {process: set() for process in processes}
         for path in Path("/proc").glob("[0-9]*/stat") if found else ():
-            # It may be gone by now.
-            with contextlib.suppress(OSError):
-                # The name of a program may have spaces and parentheses.
-                parent = int(path.read_text(errors="replace").rpartition(")")[2].split()[1])
+            # It may be gone by now, also while it is read.
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                parent = parent_of(path.read_bytes())
                 if parent in found:
                     found[parent].add(int(path.parent.name))
         return found
@@ -100,6 +102,12 @@ class Host:
         time.sleep(seconds)
 
 
+def parent_of(stat: bytes) -> int:
+    """Return the parent in what /proc/PID/stat has; ValueError or IndexError where it has none."""
+    # The name of a program may be any bytes, also spaces and parentheses.
+    return int(stat.rpartition(b")")[2].split()[1])
+
+
 class _Encrypted(http.client.HTTPSConnection):
     """Asks for a certificate by the name of the site, at whatever address that is."""
 
@@ -114,7 +122,10 @@ class _Encrypted(http.client.HTTPSConnection):
     def connect(self) -> None:
         """Open the connection."""
         http.client.HTTPConnection.connect(self)
-        self.sock = self.trusting.wrap_socket(self.sock, server_hostname=self.site)
+        # The socket is known before the handshake, so that a deadline can end that too.
+        sock = self.trusting.wrap_socket(self.sock, server_hostname=self.site, do_handshake_on_connect=False)
+        self.sock = sock
+        sock.do_handshake()
 
 
 def connection(url: str, timeout: float, site: str | None = None) -> http.client.HTTPConnection:
@@ -136,11 +147,21 @@ def encrypted(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _answer(url: str, host: str | None, timeout: float) -> t.Iterator[http.client.HTTPResponse]:
-    """Ask a web server of this host; `host` is the name that it is asked by."""
-    path = urllib.parse.urlsplit(url).path or "/"
-    with contextlib.closing(connection(url, timeout, host)) as server:
-        server.request("GET", path, headers={"Host": host} if host else {})
+def answer_of(
+    url: str, site: str | None, timeout: float, path: str = "", headers: t.Mapping[str, str] | None = None
+) -> t.Iterator[http.client.HTTPResponse]:
+    """Ask the web server of this host at `url` and hand out its answer; `timeout` is seconds for all of it.
+
+    `site` is the name that it is asked by, `path` what it is asked for instead of the path in `url`. Raises one of
+    `_gateway.Failed` where no answer comes.
+    """
+    server = connection(url, timeout, site)
+    opened: list[socket.socket] = []
+    # The connection forgets its socket when it knows that the answer is the last one.
+    with contextlib.closing(server), _gateway.deadline(timeout, lambda: opened[0] if opened else server.sock):
+        target = path or urllib.parse.urlsplit(url).path or "/"
+        server.request("GET", target, headers={**({"Host": site} if site else {}), **(headers or {})})
+        opened.append(server.sock)
         yield server.getresponse()
 
 
@@ -195,7 +216,7 @@ class Systemd:
         names = sorted(set(units))
         if not names:
             return {}
-        status, output = self.host.run(["systemctl", "show", "--property", PROPERTIES, "--", *names])
+        status, output = self.host.run(["systemctl", "show", "--property", PROPERTIES, "--", *names], timeout=120)
         blocks = output.split("\n\n")
         if status or len(blocks) != len(names):
             raise TransactionError(f"systemctl show: {output or f'status {status}'}")
@@ -203,16 +224,15 @@ class Systemd:
 
     def _unit(self, block: str) -> Unit:
         value = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        restarts, main = value.get("NRestarts", ""), value.get("MainPID", "")
         return Unit(
             load=value.get("LoadState", ""),
             active=value.get("ActiveState", ""),
             sub=value.get("SubState", ""),
             file=value.get("UnitFileState", ""),
-            restarts=int(restarts) if restarts.isdigit() else 0,
+            restarts=number(value.get("NRestarts", "")) or 0,
             stale=value.get("NeedDaemonReload") == "yes",
             reloads=value.get("CanReload") == "yes",
-            main=int(main) if main.isdigit() else 0,
+            main=number(value.get("MainPID", "")) or 0,
         )
 
     def do(self, verb: str, units: t.Iterable[str]) -> str:

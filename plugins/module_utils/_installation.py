@@ -13,21 +13,19 @@ import hashlib
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 import typing as t
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.pyhost.web.plugins.module_utils._packages import Packages, PackagesError, read
-from ansible_collections.pyhost.web.plugins.module_utils._unpack import Refused, unpack
+from ansible_collections.pyhost.web.plugins.module_utils._unpack import unpack
 
 MARK = ".pyhost-archive"
 """File in a tree that came from an archive; it holds the archive's digest."""
 
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
-VERSION = re.compile(r"\d+(\.\d+)+")
+VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+")
 
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
 Fetch = t.Callable[[str, Path], str]
@@ -179,7 +177,8 @@ class Installation:
         with tempfile.TemporaryDirectory(prefix="pyhost-", dir=prefix.parent) as work:
             try:
                 unpack(file, Path(work), strip=False)
-            except (Refused, OSError, tarfile.TarError, zipfile.BadZipFile) as problem:
+            # Parsers of archives raise what they like where one is damaged.
+            except Exception as problem:
                 raise InstallationError(f"{self.wish.archive} was not unpacked: {problem}") from problem
             tree = Path(work, *prefix.parts[1:])
             if not (tree / "sbin" / self.wish.program).is_file():
@@ -192,11 +191,12 @@ class Installation:
             tree.rename(new)
         if prefix.exists():
             prefix.rename(old)
-        new.rename(prefix)
         try:
+            new.rename(prefix)
             self.version()
-        except InstallationError:
-            shutil.rmtree(prefix)
+        # Whatever it is: there was a server before.
+        except Exception:
+            shutil.rmtree(prefix, ignore_errors=True)
             if old.exists():
                 old.rename(prefix)
             raise

@@ -20,9 +20,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ._text import decode, one_line
+
 LISTENING = "0A"
 """State of a socket in /proc/net/tcp, TCP_LISTEN of the kernel's include/net/tcp_states.h."""
-ADDRESS = re.compile(r"(?:(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+)):)?(?P<port>\d+)")
+ADDRESS = re.compile(r"(?:(?:\[(?P<six>[^]]+)\]|(?P<four>[^:]+)):)?(?P<port>[0-9]{1,5})")
 EVERYWHERE = ipaddress.IPv4Address(0)
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -90,7 +92,7 @@ def _sockets(proc: Path, port: int) -> dict[str, Address]:
     for table in ("tcp", "tcp6"):
         # A kernel without IPv6 has no table of it.
         with contextlib.suppress(FileNotFoundError):
-            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+            for line in (proc / "net" / table).read_text(encoding="ascii").splitlines()[1:]:
                 _slot, local, _remote, state, *rest = line.split()
                 address, _colon, there = local.partition(":")
                 if state == LISTENING and int(there, 16) == port:
@@ -115,7 +117,8 @@ def _listeners(proc: Path, sockets: t.Container[str]) -> dict[str, Listener]:
                 with contextlib.suppress(OSError):
                     inode = str(handle.readlink()).removeprefix("socket:[").removesuffix("]")
                     if inode in sockets and inode not in found:
-                        found[inode] = Listener(process, (folder / "comm").read_text().strip(), _unit(folder))
+                        name = one_line(decode((folder / "comm").read_bytes()))
+                        found[inode] = Listener(process, name, _unit(folder))
     return found
 
 
@@ -134,5 +137,7 @@ def _hidden(proc: Path, units: t.Container[str]) -> bool:
 
 def _unit(folder: Path) -> str:
     """Return the unit that a process belongs to."""
-    groups = re.findall(r"[^/\n]+\.(?:service|scope)(?=/|$)", (folder / "cgroup").read_text(), re.MULTILINE)
-    return groups[-1] if groups else ""
+    # What has its own control groups below a unit may name them with any bytes.
+    text = decode((folder / "cgroup").read_bytes())
+    groups = re.findall(r"[^/\n]+\.(?:service|scope)(?=/|$)", text, re.MULTILINE)
+    return one_line(groups[-1]) if groups else ""

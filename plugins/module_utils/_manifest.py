@@ -10,6 +10,7 @@ Private to the collection.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import shlex
@@ -19,26 +20,73 @@ from pathlib import Path
 
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node, look, replace
 from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._text import one_line
 
 RECORD = t.TypeVar("RECORD", bound="Record")
+
+FILE: dict[str, t.Any] = {
+    "unit": str | None, "verb": str | None, "secret": bool, "absent": bool, "original": bool,
+}  # fmt: skip
+"""What a manifest has of a file; what is missing there is None or false."""
+
+
+def _misfit(value: t.Any, kind: t.Any, where: str) -> str:
+    """Return where a value of JSON is not of a type, which is made of str, bool, None, dict, list and tuple."""
+    outer, inner = t.get_origin(kind), t.get_args(kind)
+    if outer is dict:
+        members = [(member, inner[1], f"{where}.{key}") for key, member in value.items()] if isinstance(
+            value, dict) else None
+    elif outer in (list, tuple):
+        kinds = itertools.repeat(inner[0]) if outer is list else inner
+        fits = isinstance(value, list) and (outer is list or len(value) == len(inner))
+        pairs = zip(value, kinds, strict=False) if fits else ()
+        members = [(*pair, f"{where}[{index}]") for index, pair in enumerate(pairs)] if fits else None
+    else:
+        members = [] if kind is t.Any or isinstance(value, kind) else None
+    if members is None:
+        return f"{where} is {type(value).__name__}"
+    return next(filter(None, (_misfit(*member) for member in members)), "")
 
 
 @dataclass
 class Record:
     """A JSON file, replaced in one step."""
 
+    LOSES: t.ClassVar[str]
+    """What a run without this record does not know."""
+
     transaction: str = ""
     """Which transaction wrote it: it was committed when manifest and journal agree."""
 
     @classmethod
     def load(cls: type[RECORD], path: Path) -> RECORD | None:
-        """Return the record, None where there is none."""
+        """Return the record, None where there is none; raise TransactionError where it is damaged."""
         try:
-            return cls(**json.loads(path.read_bytes()))
+            values = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
-            raise TransactionError(f"{path}: is damaged ({error}); restore it from a backup or remove it") from error
+        except (ValueError, RecursionError) as error:
+            raise cls._damaged(path, str(error)) from error
+        kinds = {name: kind for name, kind in t.get_type_hints(cls).items() if t.get_origin(kind) is not t.ClassVar}
+        if not isinstance(values, dict):
+            raise cls._damaged(path, f"it is {type(values).__name__}")
+        wrong = [f"{name} is unknown" for name in values if name not in kinds]
+        wrong += [words for name in values if name in kinds and (words := _misfit(values[name], kinds[name], name))]
+        wrong = wrong or list(cls._wrong(values))
+        if wrong:
+            raise cls._damaged(path, wrong[0])
+        return cls(**values)
+
+    @classmethod
+    def _wrong(cls, _values: dict[str, t.Any]) -> t.Iterator[str]:
+        """Yield what types do not tell; may fill in what is missing."""
+        yield from ()
+
+    @classmethod
+    def _damaged(cls, path: Path, why: str) -> TransactionError:
+        return TransactionError(
+            f"{path}: is damaged ({one_line(why)}); nothing was changed. Restore it from a backup, or move it away and "
+            f"run again: {cls.LOSES}")
 
     @property
     def node(self) -> Node:
@@ -59,14 +107,16 @@ def _by_path(digests: dict[str, t.Any]) -> dict[str, t.Any]:
 class Manifest(Record):
     """What a part owns, and what of it is in service."""
 
+    LOSES = "files of this part that nobody wants any more then stay, and units that it has are restarted"
+
     files: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     """Path -> `unit`, `verb`, `secret`, `absent` (nothing shall be there), `original` (what was there comes back)."""
     folders: list[str] = field(default_factory=list)
     """Folders that were made for the files."""
     units: list[str] = field(default_factory=list)
-    loaded: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    loaded: dict[str, dict[str, t.Any]] = field(default_factory=dict)
     """Unit -> verb -> path -> digest of the file that the unit had when it last did that."""
-    ran: dict[str, dict[str, str]] = field(default_factory=dict)
+    ran: dict[str, t.Any] = field(default_factory=dict)
     """Command -> path -> digest of the file when it last ran."""
     refused: dict[str, str] = field(default_factory=dict)
     """Link -> target that had to be taken back when part of this was put in service."""
@@ -75,6 +125,14 @@ class Manifest(Record):
         """Take what the first versions noted, one digest of all files, for not loaded."""
         self.loaded = {unit: _by_path(verbs) for unit, verbs in self.loaded.items()}
         self.ran = _by_path(self.ran)
+
+    @classmethod
+    def _wrong(cls, values: dict[str, t.Any]) -> t.Iterator[str]:
+        for path, entry in values.get("files", {}).items():
+            for key, kind in FILE.items():
+                value = entry.setdefault(key, None if isinstance(None, kind) else False)
+                if not isinstance(value, kind):
+                    yield f"files.{path}.{key} is {type(value).__name__}"
 
     def forget(self, journal: Journal) -> None:
         """Take all that a transaction may have touched for not loaded."""
@@ -94,6 +152,8 @@ class Manifest(Record):
 @dataclass
 class Journal(Record):
     """All that is needed to take a transaction back, or to finish one that was committed."""
+
+    LOSES = "what the interrupted run changed then stays, with the old files beside the new (.NAME.pyhost-old)"
 
     swaps: list[tuple[str, bool]] = field(default_factory=list)
     """Paths that change, and whether there was something before."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import stat
 import time
 import typing as t
 from pathlib import Path
+
+from . import _command
 
 POLICY = "#!/bin/sh\n# pyhost.web installs packages; no service is started meanwhile\nexit 101\n"
 """Content of policy-rc.d during an installation. Lines `# disable UNIT` follow: they tell the run after a killed one
@@ -30,6 +33,11 @@ FETCH = re.compile(r"Failed to fetch (?P<url>\S+)\s+(?P<why>.*)")
 
 Run = t.Callable[..., "tuple[int, str, str]"]
 
+apt_run = functools.partial(
+    _command.run, limit=3600, environment={**_command.LANGUAGE, "DEBIAN_FRONTEND": "noninteractive"}
+)
+"""Runs a command of apt, which asks nothing; a slow mirror has an hour."""
+
 
 class PackagesError(Exception):
     """A sentence for the user."""
@@ -39,7 +47,7 @@ class Host:
     """The files and commands of a Debian host that this module needs.
 
     `run` takes a command (list) and `pass_fds`, and returns its status, output and error output, as
-    `AnsibleModule.run_command` does. `root` stands before every path.
+    `apt_run` does. `root` stands before every path.
     """
 
     def __init__(self, run: Run, root: str = "") -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import http.client
 import pwd
 import re
 import ssl
@@ -18,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import _gateway
-from ._host import connection, encrypted
+from . import _gateway, _text
+from ._host import answer_of, encrypted
 from ._manifest import Manifest, Store
 from ._release import marker, target
 from ._removal import ACCOUNT
@@ -98,7 +97,8 @@ def parse_show(text: str) -> dict[str, dict[str, str]]:
 
 def number(text: str) -> int | None:
     """Return a property that is a number; None where systemd has none, which it also writes as 2^64-1."""
-    return int(text) if text.isdigit() and int(text) != 2**64 - 1 else None
+    found = _text.number(text)
+    return None if found == 2**64 - 1 else found
 
 
 def state(unit: Mapping[str, str]) -> str:
@@ -118,18 +118,25 @@ def ask(url: str, question: Question) -> Facts:
     try:
         if question.endpoint:
             line = _gateway.ask(question.endpoint + path, question.mount, question.host, question.timeout)
-            status = int(line[:3]) if line[:3].isdigit() else None
+            status = _gateway.status_of(line)
             error = "" if status else f"no status, but {line[:80]!r}"
         else:
-            address = encrypted(url) if question.https else url
-            with contextlib.closing(connection(address, question.timeout, question.host)) as server:
-                server.request("GET", path, headers={"Host": question.host, "User-Agent": "pyhost-status"})
-                status = server.getresponse().status
-    except TimeoutError:
-        error = f"no answer after {question.timeout} s"
-    except (OSError, http.client.HTTPException) as problem:
-        error = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+            address, headers = encrypted(url) if question.https else url, {"User-Agent": "pyhost-status"}
+            with answer_of(address, question.host, question.timeout, path, headers) as answer:
+                status = answer.status
+    except _gateway.Failed as problem:
+        # What had come until its time was over is no answer.
+        status, error = None, _gateway.failure(problem)
     return {"status": status, "seconds": round(time.monotonic() - begin, 3), "error": error}
+
+
+def _end(date: str) -> str:
+    """Return a date as openssl prints it in ISO 8601; empty where it is none, or beyond what a calendar has."""
+    try:
+        moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(date), datetime.UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Status:
@@ -170,7 +177,7 @@ class Status:
         command = ["systemctl", "show", "--property", PROPERTIES, "--", "pyhost-*", *sorted(names)]
         status, output, complaints = self.run(command)
         if status:
-            raise StatusError(f"systemctl show: {complaints.strip() or f'status {status}'}")
+            raise StatusError(f"systemctl show: {_text.one_line(complaints) or f'status {status}'}")
         return {name: {} for name in names} | parse_show(output)
 
     def _application(
@@ -254,7 +261,7 @@ class Status:
         groups: dict[str, list[int]] = {}
         for file in self.root.glob("proc/[0-9]*/cgroup"):
             # A process may end while it is looked at.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
                     _number, controllers, group = line.split(":", 2)
                     if controllers in ("", "name=systemd") and group != "/":
@@ -275,7 +282,7 @@ class Status:
             with contextlib.suppress(OSError):
                 title = DAEMON.match((self.root / f"proc/{pid}/cmdline").read_bytes())
                 if title:
-                    found.setdefault(title[1].decode(errors="replace"), []).append(pid)
+                    found.setdefault(_text.decode(title[1]), []).append(pid)
         return found
 
     def _memory(self, pid: int) -> int:
@@ -306,11 +313,11 @@ class Status:
         found: Facts = {}
         for line in output.splitlines():
             file, _equals, date = line.partition(" notAfter=")
-            if date and file in files:
-                moment = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(date), datetime.UTC)
+            end = _end(date)
+            if end and file in files:
                 name = files[file]
-                stand_in = links[name].readlink().parts[0] == ".stand_in"
-                found[name] = {"end": moment.strftime("%Y-%m-%dT%H:%M:%SZ"), "stand_in": stand_in}
+                stand_in = str(links[name].readlink()).startswith(".stand_in/")
+                found[name] = {"end": end, "stand_in": stand_in}
         return found
 
     # ---- health

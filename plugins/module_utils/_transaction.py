@@ -5,8 +5,8 @@
 """All files of a server in one transaction.
 
 Private to the collection. What is wanted is compared with what is there; the change is tested, swapped in, put in
-service and looked at; whatever fails takes all of it back. A run that is killed leaves a journal, with which the next
-run takes its half-done work back before it starts its own.
+service and looked at; whatever fails, also in a way that nobody foresaw, takes all of it back. A run that is killed
+leaves a journal, with which the next run takes its half-done work back before it starts its own.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._files import (
     sync,
     write,
 )
+from ansible_collections.pyhost.web.plugins.module_utils._gateway import status_of
 from ansible_collections.pyhost.web.plugins.module_utils._host import Host, Systemd, TransactionError, Unit, served_by
 from ansible_collections.pyhost.web.plugins.module_utils._manifest import Journal, Manifest, Store
 from ansible_collections.pyhost.web.plugins.module_utils._staged import (
@@ -47,6 +48,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._staged import (
     test_live,
     test_staged,
 )
+from ansible_collections.pyhost.web.plugins.module_utils._text import decode, unforeseen
 
 LOCK_TIMEOUT = 120.0
 # A process that dies right after its start, or is started again and again, shows within this time.
@@ -57,6 +59,8 @@ POLL = 0.2
 REPEAT = 5.0
 # Lines of a server's log that a message quotes.
 SAID = 10
+# Bytes of it that are read.
+LOGGED = 65536
 UNIT_FOLDERS = ("/etc/systemd/system/", "/run/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 
 
@@ -99,8 +103,8 @@ class Probe:
         if not self.log or self.logged() <= since:
             return ""
         with self.log.open("rb") as file:
-            file.seek(since)
-            lines = file.read().decode(errors="replace").splitlines()
+            file.seek(max(since, self.logged() - LOGGED))
+            lines = decode(file.read(LOGGED)).splitlines()
         return "\n" + "\n".join(lines[-SAID:])
 
 
@@ -120,7 +124,7 @@ class Request:
 
     def complaint(self, answer: str) -> str:
         """Return what is wrong with a status line; empty where it is a good one."""
-        code = int(answer[:3]) if answer[:3].isdigit() else 0
+        code = status_of(answer) or 0
         if code in self.status or (not self.status and 100 <= code < 500):
             return ""
         right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
@@ -214,7 +218,9 @@ class Transaction:
         try:
             with self._lock():
                 return self._run()
-        except OSError as error:
+        except TransactionError:
+            raise
+        except Exception as error:
             raise TransactionError(_words(error)) from error
 
     def _run(self) -> Outcome:
@@ -231,7 +237,7 @@ class Transaction:
             if not plan.idle:
                 self._refuse_what_somebody_holds(plan)
                 tested = self._test(plan)
-        except (TransactionError, OSError) as error:
+        except Exception as error:
             # The killed run may have put in service what is no longer there.
             if mine and not self.check:
                 self._serve_again(self.store.manifest(self.wish.part), mine, error)
@@ -450,7 +456,7 @@ class Transaction:
         def number(cache: dict[str, int | None], name: str, find: t.Callable[[str], int], what: str) -> int | None:
             if name not in cache:
                 try:
-                    cache[name] = int(name) if name.isdigit() else find(name)
+                    cache[name] = int(name) if name.isascii() and name.isdigit() else find(name)
                 except KeyError:
                     cache[name] = None
             if cache[name] is None and not self.check:
@@ -584,7 +590,8 @@ class Transaction:
             self._swap(plan.leaving)
             if any(str(change.path).startswith(UNIT_FOLDERS) for change in plan.leaving):
                 self.systemd.reload_manager()
-        except (TransactionError, OSError) as error:
+        # Whatever it is; only the end of this process is left to the next run.
+        except Exception as error:
             if in_service:
                 mine.refused |= self._refused(plan, error)
             self._roll_back(mine, journal, error, in_service)
@@ -773,7 +780,7 @@ class Transaction:
                 # Whether they stay is to be seen in time, so no single answer is waited for.
                 answer = self.host.ask(request.url, request.host, request.timeout if last else SETTLED, request.mount)
                 complaint = request.complaint(answer)
-                if complaint and (last or answer[:3].isdigit()):
+                if complaint and (last or status_of(answer)):
                     words = self.systemd.words(request.unit, since) if request.unit else ""
                     raise RefusedError(f"{complaint}\n{words}".strip(), request)
             if last or self.host.clock() > repeat:
@@ -805,14 +812,14 @@ class Transaction:
             if in_service:
                 self._withdraw(journal)
             self._restore(journal)
-        except (TransactionError, OSError) as worse:
+        except Exception as worse:
             raise TransactionError(
                 f"{_words(error)}\nTaking the change back failed too: {_words(worse)}; the next run tries again",
                 **getattr(error, "details", {})) from error
         try:
             if in_service:
                 self._serve_again(mine, journal, error)
-        except TransactionError:
+        except Exception:
             # The manifest says by now what the next run has to make up.
             self._close(self.wish.part)
             raise
@@ -839,7 +846,7 @@ class Transaction:
                 journal.paths, since)
             self._do(since)("start", theirs - enabled)
             self._prove({*mine.units, *theirs}, since, quiet=True)
-        except (TransactionError, OSError) as worse:
+        except Exception as worse:
             mine.forget(journal)
             if self.store.manifest_path(self.wish.part).exists():
                 mine.save(self.store.manifest_path(self.wish.part))
@@ -861,7 +868,8 @@ class Transaction:
     def _reinstate(self, journal: Journal) -> None:
         """Let what was to be replaced answer visitors again; where that fails, its own part's next run tells."""
         were = {unit: journal.brought[unit] for unit in journal.retired}
-        with contextlib.suppress(TransactionError):
+        # Nothing of this may keep the part's own next run from its work.
+        with contextlib.suppress(Exception):
             self._settle({unit for unit, was in were.items() if was["up"] and was["enabled"]}, {}, (), journal.paths,
                          self.host.now())
         self.systemd.do("start", (unit for unit, was in were.items() if was["up"] and not was["enabled"]))
@@ -935,4 +943,4 @@ def _application(unit: str) -> str | None:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error)
+    return str(error) if isinstance(error, (TransactionError, OSError)) else unforeseen(error)

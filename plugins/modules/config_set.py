@@ -407,16 +407,23 @@ application:
   sample: shop
 """
 
+import contextlib
 import functools
 import os
+import re
 import resource
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyhost.web.plugins.module_utils import _command
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
 from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError, encrypted
+from ansible_collections.pyhost.web.plugins.module_utils._manifest import Store
+from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
+from ansible_collections.pyhost.web.plugins.module_utils._secret_file import values_of
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
+from ansible_collections.pyhost.web.plugins.module_utils._text import clean, decode, escaped, printable, unforeseen
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import (
     Entry,
     Outcome,
@@ -540,9 +547,27 @@ def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
 
 
 def secrets_of(params: dict[str, t.Any]) -> set[str]:
-    """Return what must not be printed: the secret files, and their lines, which a failing service may quote."""
-    contents = [text for file in params["files"] if file["secret"] and (text := (file["content"] or "").strip())]
-    return {*contents, *(line for content in contents for line in content.splitlines() if len(line) >= 8)}
+    """Return the contents of secret files, which must not be printed."""
+    return {text for file in params["files"] if file["secret"] and (text := (file["content"] or "").strip())}
+
+
+def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
+    """Return what masks the values of all secret files, those of the task and those on the host, in a message.
+
+    A service that fails may print its environment, also where the task has no file of it, as in a deploy.
+    """
+    contents = secrets_of(params)
+    # A record that cannot be read has its own message; this one is not to hide it.
+    with contextlib.suppress(TransactionError, OSError):
+        for manifest in Store(state).manifests().values():
+            for path in (path for path, known in manifest.files.items() if known["secret"]):
+                with contextlib.suppress(OSError):
+                    contents.add(decode(Path(path).read_bytes()))
+    # Everybody may read these: a message without them would be of no use.
+    names = [*(file["path"] for file in params["files"]), *(unit["name"] for unit in params["units"]), params["name"]]
+    public = {word for name in names for word in (name, *re.split(r"[/.@]", name), name.rpartition(".")[0])}
+    public |= {word.removeprefix("pyhost-") for word in public}
+    return Mask(value for content in contents for value in values_of(content) if value not in public)
 
 
 def diff_of(change: Change) -> dict[str, t.Any]:
@@ -556,7 +581,7 @@ def diff_of(change: Change) -> dict[str, t.Any]:
     if change.secret:
         shown = ["(secret)\n" if before else "", "(secret, changed)\n" if after else ""]
     else:
-        shown = [node.text if node else "" for node in (before, after)]
+        shown = [escaped(node.text) if node else "" for node in (before, after)]
     if attributes(before) and attributes(after) and attributes(before) != attributes(after):
         shown = [attributes(before) + shown[0], attributes(after) + shown[1]]
     name = str(change.path)
@@ -574,7 +599,7 @@ def told_of(outcome: Outcome, wish: Wish) -> dict[str, t.Any]:
         "links": {
             str(change.path): dict(zip(("before", "after"), targets, strict=True))
             for change in outcome.changes
-            for targets in [[node.data.decode() if node else "" for node in (change.before, change.after)]]
+            for targets in [[decode(node.data) if node else "" for node in (change.before, change.after)]]
             if all(node is None or node.mode is None for node in (change.before, change.after))
         },
         "units": outcome.units,
@@ -598,20 +623,20 @@ def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # The words of commands are read, so they have to be in one language.
-    module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
-    host = Host(functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False))
+    mask = functools.partial(mask_of, params, STATE)
     try:
         wish = wish_of(params)
-        outcome = Transaction(host, STATE, wish, module.check_mode).run()
-    except TransactionError as error:
-        module.fail_json(msg=str(error), invocation=invocation, **error.details)
+        outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
+    except Exception as error:
+        told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
+        details = clean(getattr(error, "details", {}))
+        module.fail_json(msg=printable(mask()(told)), invocation=invocation, **details)
     for text in outcome.warnings:
-        module.warn(text)
+        module.warn(printable(mask()(text)))
     result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}
     module.exit_json(
         changed=outcome.changed,
-        **told_of(outcome, wish),
+        **clean(told_of(outcome, wish)),
         commands=outcome.commands,
         generation=params["generation"],
         healed=outcome.healed,

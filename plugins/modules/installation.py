@@ -111,18 +111,44 @@ seconds:
   sample: 31.5
 """
 
+import contextlib
+import fcntl
 import functools
 import os
+import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
+from ansible_collections.pyhost.web.plugins.module_utils import _command
 from ansible_collections.pyhost.web.plugins.module_utils._builder import fetch_with
 from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
-from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError
+from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError, apt_run
+from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
 
 MARKS = Path("/var/lib/pyhost/.installed")
+LOCK = Path("/run/pyhost-installation.lock")
+LOCK_TIMEOUT = 120
+
+
+@contextlib.contextmanager
+def _alone(lock: Path = LOCK, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
+    """Keep runs of other controllers out: each would take the other's half-made tree for that of a killed run."""
+    end = time.monotonic() + timeout
+    with lock.open("w", encoding="utf-8") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise InstallationError(
+                        f"another run has been installing on this host for more than {timeout:g} seconds (it holds "
+                        f"{lock}); let it finish, or end it, and run again"
+                    ) from None
+            time.sleep(0.5)
+        yield
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -131,9 +157,8 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     wish = Wish(**{**given, "prefix": Path(given["prefix"])})
     if wish.problems():
         raise InstallationError("; ".join(wish.problems()))
-    run = functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False)
-    apt = functools.partial(Packages, Host(run), disable=[], refresh=3600, lock_timeout=120)
-    there = Installation(wish, run, apt, MARKS)
+    apt = functools.partial(Packages, Host(apt_run), disable=[], refresh=3600, lock_timeout=120)
+    there = Installation(wish, _command.run, apt, MARKS)
     there.refuse()
     packages, comes = there.missing_packages(), there.needs_origin()
     if comes and not module.check_mode and not wish.is_fetched and not upload:
@@ -181,14 +206,14 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    # The messages of commands are read, so they have to be in one language.
-    module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
     os.umask(0o022)
     try:
-        result = _run(module)
-    except (InstallationError, PackagesError, OSError) as problem:
-        module.fail_json(msg=str(problem))
-    module.exit_json(**result)
+        with contextlib.nullcontext() if module.check_mode else _alone():
+            result = _run(module)
+    except Exception as problem:
+        is_known = isinstance(problem, (InstallationError, PackagesError, OSError))
+        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
+    module.exit_json(**clean(result))
 
 
 if __name__ == "__main__":

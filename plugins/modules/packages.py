@@ -86,10 +86,9 @@ debian:
   sample: "13"
 """
 
-import functools
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError
+from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError, apt_run
+from ansible_collections.pyhost.web.plugins.module_utils._text import printable, unforeseen
 
 
 def main() -> None:
@@ -103,17 +102,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    # apt's messages are read here, so they have to be in one language.
-    module.run_command_environ_update = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-    run = functools.partial(module.run_command, expand_user_and_vars=False)
-    packages = Packages(Host(run), **module.params)
+    packages = Packages(Host(apt_run), **module.params)
     try:
         missing = packages.missing()
         disabled = [] if module.check_mode else packages.install(missing)
-    except PackagesError as problem:
-        module.fail_json(msg=str(problem))
+    except Exception as problem:
+        is_known = isinstance(problem, (PackagesError, OSError))
+        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
     for text in packages.warnings:
-        module.warn(text)
+        module.warn(printable(text))
     module.exit_json(
         changed=bool(missing or disabled),
         installed=missing,

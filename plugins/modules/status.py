@@ -160,8 +160,10 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyhost.web.plugins.module_utils import _command
 from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
 from ansible_collections.pyhost.web.plugins.module_utils._status import Question, Status, StatusError, Wanted
+from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
 
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},
@@ -179,15 +181,14 @@ def main() -> None:
         module.fail_json(msg="status works through its action plugin; call it as pyhost.web.status in a task")
     if os.geteuid():
         module.fail_json(msg="status has to be root on the host; set `become: true`")
-    # The words of commands are read, so they have to be in one language.
-    module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
-    questions = [Question(**question) for question in wanted["questions"]]
-    run = functools.partial(module.run_command, expand_user_and_vars=False)
     try:
+        questions = [Question(**question) for question in wanted["questions"]]
+        run = functools.partial(_command.run, limit=120)
         found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
-    except (StatusError, TransactionError) as problem:
-        module.fail_json(msg=str(problem))
-    module.exit_json(changed=False, **found)
+    except Exception as problem:
+        is_known = isinstance(problem, (StatusError, TransactionError, OSError))
+        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
+    module.exit_json(changed=False, **clean(found))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._text import clean
+
 # What sudo, su and doas say begins with their name; a module that crashed says something else.
 REFUSED = re.compile(r"^(?:sudo|su|doas): .*|^.*(?:sudo|su|doas): (?:command )?not found$", re.MULTILINE)
 
@@ -59,7 +61,8 @@ class HostAction(ActionBase):
 
     def execute(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the module once."""
-        result: dict[str, t.Any] = self._execute_module(self.MODULE, args, task_vars=variables)
+        # Also of a module that crashed: its words may be anybody's.
+        result: dict[str, t.Any] = clean(self._execute_module(self.MODULE, args, task_vars=variables))
         why = refusal(result, self._get_remote_user() or "the user of the connection")
         if why:
             raise AnsibleActionFail(why)

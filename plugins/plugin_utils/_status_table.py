@@ -8,6 +8,7 @@ import typing as t
 import unicodedata
 from collections.abc import Sequence
 
+from ..module_utils._text import escaped
 from ._status import Item, Report, until, worst
 
 COLUMNS = (
@@ -45,7 +46,7 @@ def table(report: Report) -> str:
 
 def layout(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of text, the first with the columns' names, so that each column begins below its name."""
-    clean = [[printable(cell) for cell in row] for row in rows]
+    clean = [[escaped(cell, keep="") for cell in row] for row in rows]
     widths = [max(map(width, column)) for column in zip(*clean, strict=True)]
     lines = []
     for row in clean:
@@ -55,11 +56,6 @@ def layout(rows: Sequence[Sequence[str]]) -> str:
             cells.append(gap + cell if name in NUMBERS else cell + gap)
         lines.append("  ".join(cells).rstrip() + "\n")
     return "".join(lines)
-
-
-def printable(text: str) -> str:
-    """Return text without what would steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def width(text: str) -> int:
@@ -131,4 +127,4 @@ def _mark(item: Item) -> str:
 
 def listed(title: str, lines: Sequence[str]) -> list[str]:
     """Return lines below their title, as one part of a text; none where there are none."""
-    return [f"{title}:\n" + "".join(f"- {printable(line)}\n" for line in lines)] if lines else []
+    return [f"{title}:\n" + "".join(f"- {escaped(line, keep='')}\n" for line in lines)] if lines else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import pytest
 
@@ -155,6 +156,31 @@ def test_an_application_that_does_not_start_takes_nothing_down() -> None:
     assert _everywhere("readlink /srv/pyhost/blog/current") == releases
     assert _files() == before
     assert failures == []
+
+
+# It loads where it is tried, and fails as a service.
+LEAKY = """\
+import os, sys
+if "wsgiref.simple_server" not in sys.modules:
+    sys.exit("\\x1b[31m" + repr(dict(os.environ)))
+from probe import application
+"""
+
+
+def test_an_application_that_prints_its_environment_tells_no_secret() -> None:
+    releases = _everywhere("readlink /srv/pyhost/blog/current")
+    secret = "postgres://blog:hunter2-very-secret@db/blog"
+    leaky = {
+        "wsgi": "leaky:application",
+        "setup": [f"printf %s {shlex.quote(LEAKY)} > leaky.py"],
+        "env": {"DATABASE_URL": secret, "TOKEN": "abcdef0123456789"},
+    }
+    code, output = run(*HOSTS, blog=leaky)
+    assert code != 0
+    assert any("application blog: " in message for message in messages(output))
+    assert "DATABASE_URL" in output
+    assert not re.findall(r"hunter2-very-secret|abcdef0123456789|\x1b\[31m{", output)
+    assert _everywhere("readlink /srv/pyhost/blog/current") == releases
 
 
 def test_an_application_that_left_the_list_is_gone_and_its_data_is_there() -> None:

@@ -62,6 +62,36 @@ def test_all_arrives_on_both_ways(relay: t.Any, tmp_path: Path) -> None:
     asyncio.run(_with_relay(relay, tmp_path, _echo, work))
 
 
+def test_a_visitor_that_says_no_more_gets_its_answer(relay: t.Any, tmp_path: Path) -> None:
+    async def until_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.read(-1)).upper())
+        writer.close()
+
+    async def work(relays: t.Any, _listener: socket.socket, path: str) -> None:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"question")
+        writer.write_eof()
+        assert await reader.read(-1) == b"QUESTION"
+        await relays.idle.wait()
+        writer.close()
+
+    asyncio.run(_with_relay(relay, tmp_path, until_the_end, work))
+
+
+def test_a_visitor_that_never_goes_does_not_outlive_the_answer(relay: t.Any, tmp_path: Path) -> None:
+    async def at_once(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"answer")
+        writer.close()
+
+    async def work(relays: t.Any, _listener: socket.socket, path: str) -> None:
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read(-1) == b"answer"
+        await relays.idle.wait()
+        writer.close()
+
+    asyncio.run(_with_relay(relay, tmp_path, at_once, work))
+
+
 def test_the_end_waits_for_what_has_begun_and_accepts_no_more(relay: t.Any, tmp_path: Path) -> None:
     async def work(relays: t.Any, listener: socket.socket, path: str) -> None:
         reader, writer = await asyncio.open_unix_connection(path)

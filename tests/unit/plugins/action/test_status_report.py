@@ -92,3 +92,22 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     code, output = _tell(tmp_path, format="html", file="nowhere/x.html")
     assert code != 0
     assert f"{tmp_path}/nowhere/x.html was not written: No such file or directory" in output
+
+
+ANSWER = {"status": None, "seconds": 0.1, "error": "\x1b]0;title\x07 \x9b31m \u202egnp"}
+HOSTILE = {**RESULT, "health": {"shop": ANSWER}}
+
+
+@pytest.mark.parametrize("form", ["table", "json", "html"])
+def test_what_an_application_says_does_not_steer_the_terminal(tmp_path: Path, form: str) -> None:
+    code, output = _tell(tmp_path, results={"one": HOSTILE}, format=form, file=f"told.{form}", strict=True)
+    assert code != 0
+    for text in (output, (tmp_path / f"told.{form}").read_text(encoding="utf-8")):
+        assert "gnp" in text
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(text)
+
+
+def test_a_failed_host_of_many_words_is_told_in_few(tmp_path: Path) -> None:
+    code, _output = _tell(tmp_path, results={"one": {"failed": True, "msg": "x" * 10**6}}, format="html")
+    assert code == 0
+    assert (tmp_path / "pyhost-status.html").stat().st_size < 400_000

@@ -123,7 +123,7 @@ class FakeHost(Host):
             elif path.is_dir():
                 found[name] = "folder"
             else:
-                found[name] = (stat.S_IMODE(info.st_mode), path.read_text(encoding="utf-8"))
+                found[name] = (stat.S_IMODE(info.st_mode), path.read_text("utf-8", "backslashreplace"))
             if everything:
                 found[name] = (found[name], info.st_mtime_ns, info.st_ino)
         return found

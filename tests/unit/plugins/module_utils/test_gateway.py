@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import socket
 import struct
 import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host
+from ansible_collections.pyhost.web.plugins.module_utils import _gateway
+from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint, status_of
+from ansible_collections.pyhost.web.plugins.module_utils._host import Host, Systemd, TransactionError, parent_of
+from ansible_collections.pyhost.web.plugins.module_utils._status import number, parse_show, state
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CGI = b"Status: 201 Created\r\nContent-Type: text/plain\r\n\r\nbody"
 
@@ -73,7 +80,7 @@ def listening(tmp_path: Path) -> t.Iterator[t.Callable[..., str]]:
     """Return what makes an application listen, which reads and says what it is told to, and keeps what it has read."""
     with contextlib.ExitStack() as stack:
 
-        def listen(protocol: str, answer: bytes, told: dict[str, str] | None = None) -> str:
+        def listen(protocol: str, answer: bytes, told: dict[str, str] | None = None, drip: bytes = b"") -> str:
             path = str(tmp_path / "a socket")
             server = stack.enter_context(socket.socket(socket.AF_UNIX))
             server.bind(path)
@@ -83,6 +90,12 @@ def listening(tmp_path: Path) -> t.Iterator[t.Callable[..., str]]:
                 with server.accept()[0] as connection, connection.makefile("rb") as stream:
                     (told if told is not None else {}).update(READ[protocol](stream))
                     connection.sendall(answer)
+                    # Whoever asks has to hang up: a byte at a time, for as long as it takes.
+                    end = time.monotonic() + 8
+                    with contextlib.suppress(OSError):
+                        while drip and time.monotonic() < end:
+                            connection.sendall(drip)
+                            time.sleep(0.05)
 
             thread = threading.Thread(target=serve)
             thread.start()
@@ -125,6 +138,11 @@ def test_it_is_told_what_a_front_end_would_tell(protocol: str, listening: t.Call
         ("uwsgi", b"", "no answer before the connection was closed"),
         ("fastcgi", _records((7, b"a complaint"), (3, b"\0" * 8)), "no answer before the connection was closed"),
         ("fastcgi", b"", "no answer before the connection was closed"),
+        # It would be taken for a status line.
+        ("http", b"200 OK\r\n\r\n", "no answer, but '200 OK\\r\\n'"),
+        ("http", b"\x1b[31mred\r\n", "no answer, but '\\x1b[31mred\\r\\n'"),
+        ("http", b"HTTP/1.1 \xb2\xb3\xb9 OK\r\n\r\n", "no answer, but 'HTTP/1.1 \xb2\xb3\xb9 OK\\r\\n'"),
+        ("uwsgi", b"HTTP/1.1 \xb2\xb3\xb9 OK\r\n\r\n", "\xb2\xb3\xb9 OK"),
     ],
 )
 def test_what_counts_as_an_answer(protocol: str, answer: bytes, status: str, listening: t.Callable[..., str]) -> None:
@@ -133,3 +151,99 @@ def test_what_counts_as_an_answer(protocol: str, answer: bytes, status: str, lis
 
 def test_nobody_listens(tmp_path: Path) -> None:
     assert "No such file" in HOST.ask(endpoint("uwsgi", str(tmp_path / "none")), None, 5)
+
+
+DRIPS = {
+    "uwsgi": (b"", b"x"),
+    "scgi": (b"", b"x"),
+    "fastcgi": (b"", b"\1\7\0\1\0\0\0\0"),
+    "http": (b"HTTP/1.1 200 O", b"x"),
+}
+
+
+@pytest.mark.parametrize("protocol", DRIPS)
+def test_a_byte_at_a_time_is_no_life(protocol: str, listening: t.Callable[..., str]) -> None:
+    begin = time.monotonic()
+    answer, drip = DRIPS[protocol]
+    assert HOST.ask(listening(protocol, answer, drip=drip), None, 0.4) == "no answer within 0.4 s"
+    assert time.monotonic() - begin < 3
+
+
+def test_an_endless_list_of_intermediate_answers_ends(listening: t.Callable[..., str]) -> None:
+    begin = time.monotonic()
+    url = listening("http", b"", drip=b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert HOST.ask(url, None, 0.4) == "no answer within 0.4 s"
+    assert time.monotonic() - begin < 3
+
+
+@pytest.mark.parametrize(("line", "status"), [
+    ("200 OK", 200), ("404", 404), ("\u00b2\u00b3\u00b9 OK", None), ("\u0662\u0660\u0660 OK", None), ("2000 OK", None),
+    ("20 OK", None), ("", None), ("099 Low", None), ("2_0 OK", None), ("+20 OK", None), ("no answer: 200", None),
+])
+def test_a_status_has_three_digits(line: str, status: int | None) -> None:
+    assert status_of(line) == status
+
+
+FUZZ = settings(derandomize=True, max_examples=150, deadline=None)
+# Most random bytes end at the first check; these come further.
+WORDS = st.sampled_from(
+    [b"HTTP/1.1 ", b"Status: ", b"200 OK", b"\r\n", b"\r\n\r\n", b":", b"\xb2\xb3\xb9", b"\x1b[31m", b"\0"])
+SAID = st.lists(WORDS | st.binary(max_size=20), max_size=8).map(b"".join)
+
+
+@FUZZ
+@given(st.lists(SAID, max_size=4))
+def test_any_bytes_are_a_status_line_or_no_answer(pieces: list[bytes]) -> None:
+    try:
+        line = _gateway._status(iter(pieces))
+    except _gateway.Failed as error:
+        assert status_of(_gateway.failure(error)) is None
+        assert _gateway.failure(error).isprintable()
+    else:
+        assert status_of(line) is None or 100 <= int(line[:3]) <= 999
+        assert len(line) <= _gateway.LARGEST + len(b"".join(pieces))
+
+
+@FUZZ
+@given(st.binary(max_size=60))
+def test_any_bytes_are_records(data: bytes) -> None:
+    assert b"".join(_gateway._stdout(io.BytesIO(data))) in data or len(data) > 8
+
+
+@FUZZ
+@given(SAID)
+def test_any_bytes_from_a_socket_that_speaks_http(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(said)
+        theirs.shutdown(socket.SHUT_WR)
+        client = http.client.HTTPConnection("a.example")
+        client.sock = ours
+        with contextlib.suppress(*_gateway.Failed):
+            client.request("GET", "/")
+            assert 100 <= client.getresponse().status <= 999
+
+
+SHOWN = st.sampled_from(["Id=pyhost-a.service", "ActiveState=active", "NRestarts=\u00b2", "=", "MainPID=1", ""])
+LINES = st.lists(SHOWN | st.text(max_size=10), max_size=8).map("\n".join)
+
+
+@FUZZ
+@given(LINES)
+def test_any_text_of_systemctl(text: str) -> None:
+    for unit in parse_show(text).values():
+        assert isinstance(state(unit), str)
+        assert all(number(value) is None or number(value) >= 0 for value in unit.values())
+    with contextlib.suppress(TransactionError):
+        (unit,) = Systemd(Host(lambda *_words: (0, text, ""))).show(["a.service"]).values()
+        assert unit.restarts >= 0 and unit.main >= 0
+
+
+@FUZZ
+@given(st.binary(max_size=15), st.integers(0, 2**22))
+def test_a_program_of_any_name(name: bytes, parent: int) -> None:
+    assert parent_of(b"7 (%s) S %d 7 7 0 -1\n" % (name, parent)) == parent
+
+
+def test_a_program_that_says_what_it_is() -> None:
+    assert parent_of(b"7 () R 1) S 42 7 7") == 42

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
+from ansible_collections.pyhost.web.plugins.modules import installation
 
 
 class FakePackages:
@@ -145,6 +146,38 @@ def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
     world.installation().heal()
     assert (world.prefix / "new").exists() == swapped
     assert world.left_over() == []
+
+
+def test_the_old_tree_comes_back_whatever_goes_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.install(world.archive("1.2.104"))
+
+    def fails(_installation: Installation) -> t.NoReturn:
+        raise ValueError("odd")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Installation, "version", fails)
+        with pytest.raises(ValueError, match="odd"):
+            world.install(world.archive("1.3"))
+    assert world.installation().version() == "1.2.104"
+    assert world.left_over() == []
+
+
+@pytest.mark.parametrize("cut", [10, 100, -20])
+def test_an_archive_that_is_cut_off_is_named(world: World, cut: int) -> None:
+    archive = world.archive("1.2.104")
+    archive.write_bytes(archive.read_bytes()[:cut])
+    with pytest.raises(InstallationError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
+        world.install(archive)
+    assert world.left_over() == []
+
+
+def test_a_run_of_another_controller_is_waited_for(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    refused = pytest.raises(InstallationError, match="another run has been installing")
+    with installation._alone(lock), refused, installation._alone(lock, 0):
+        raise AssertionError("there were two")
+    with installation._alone(lock, 0):
+        assert lock.exists()
 
 
 def test_a_tree_for_another_folder_is_refused(world: World) -> None:

@@ -111,3 +111,19 @@ def test_nothing_is_changed_where_somebody_listens(host: t.Any, monkeypatch: pyt
     error = host.refuse(host.wish({"etc/server/main.conf": "new\n"}, listen=("80",)))
     assert str(error).startswith("80: apache2 (process 7) listens there already\nNothing was changed; ")
     assert (host.tree(), asked) == (before, [("80", {"server.service"})])
+
+
+def test_a_program_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+    process = tmp_path / "7"
+    (process / "fd").mkdir(parents=True)
+    (process / "fd/3").symlink_to("socket:[42]")
+    (process / "comm").write_bytes(b"\xff\x1b[31m\n")
+    (process / "cgroup").write_bytes(b"0::/system.slice/pyhost-shop.service/\xff\n")
+    found = _listeners._listeners(tmp_path, {"42"})
+    assert found == {"42": Listener(7, "\\xff\\x1b[31m", "pyhost-shop.service")}
+
+
+@pytest.mark.parametrize("text", ["\u0661\u0662", "1" * 5000])
+def test_digits_that_are_no_port(text: str) -> None:
+    with pytest.raises(ValueError, match="should be a port"):
+        parse(text)

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
 import pwd
 import socket
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -117,6 +119,14 @@ class _Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # the name is the base class's
         if self.path == "/silence":
             return
+        if self.path == "/drip":
+            self.send_response(200)
+            self.flush_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(160):
+                    self.wfile.write(b"x")
+                    time.sleep(0.05)
+            return
         asked = self.headers["Host"] == "shop.example.org"
         self.send_response((self.numbers.get(self.path) or int(self.path[1:])) if asked else 400)
         self.end_headers()
@@ -151,6 +161,30 @@ def test_health(url: str, path: str, status: int | None, error: str) -> None:
     answer = ask(url, Question("shop", "shop.example.org", path, 5))
     assert (answer["status"], answer["error"]) == (status, error)
     assert answer["seconds"] >= 0
+
+
+@pytest.mark.parametrize("path", ["/drip", "/silence"])
+def test_health_has_one_deadline(url: str, path: str) -> None:
+    answer = ask(url, Question("shop", "shop.example.org", path, 0.4))  # type: ignore[arg-type]
+    assert answer["status"] is None
+    assert answer["seconds"] < 3
+
+
+def test_health_of_an_application_that_answers_in_other_digits(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "shop.sock"))
+        server.listen()
+
+        def serve() -> None:
+            with server.accept()[0] as visitor:
+                visitor.recv(65536)
+                visitor.sendall(b"HTTP/1.1 \xb2\xb3\xb9 \x9b31m\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        answer = ask("", Question("shop", "a.example", "/", 5, endpoint("uwsgi", str(tmp_path / "shop.sock"))))
+        thread.join()
+    assert (answer["status"], answer["error"]) == (None, "no status, but '\u00b2\u00b3\u00b9 \\x9b31m'")
 
 
 def test_health_at_an_endpoint(tmp_path: Path) -> None:

@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from pathlib import Path
 
+import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
+import jinja2
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
+from ansible_collections.pyhost.web.plugins.module_utils._secret_file import OPEN, values_of
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Outcome, Request, Wish
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
@@ -20,11 +24,15 @@ from ansible_collections.pyhost.web.plugins.modules.config_set import (
     DOCUMENTATION,
     EXAMPLES,
     diff_of,
+    mask_of,
     secrets_of,
     told_of,
     wish_of,
 )
+from ansible_collections.pyhost.web.plugins.plugin_utils._items import processes
 from ansible_collections.pyhost.web.plugins.plugin_utils._render import render
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 OLD, NEW = Node(b"old\n", 0o644, 0, 0), Node(b"new\n", 0o644, 0, 0)
 SECRET = Node(b"KEY=hush\n", 0o600, 0, 0)
@@ -122,10 +130,100 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
     assert wish.probe and wish.probe.timeout == 10
 
 
-def test_secrets_are_the_contents_and_their_longer_lines() -> None:
+def test_secrets_are_the_contents() -> None:
     params = finished({"files": [
         {"path": "/a", "content": "A=1\nKEY=hushhush\n", "secret": True}, {"path": "/b", "content": "open to all"}]})
-    assert secrets_of(params) == {"A=1\nKEY=hushhush", "KEY=hushhush"}
+    assert secrets_of(params) == {"A=1\nKEY=hushhush"}
+
+
+ENVIRONMENT = {
+    "DATABASE_URL": "postgres://shop:hunter2-very-secret@db/shop", "TOKEN": "abcdef0123456789", "DEBUG": "1",
+    "NAME": "shop", "QUOTES": "with \"quotes\", $dollars and \\ back", "KEY": "-----BEGIN\nfirst-line\nlast line\nEND",
+}
+NAMES = {"path": "/etc/pyhost/shop.env", "mode": "0600", "secret": True}
+SCRIPT = """\
+import importlib
+os.environ['HOME'] = '/var/lib/pyhost/shop'
+os.environ['TOKEN'] = 'abcdef0123456789'
+os.environ['KEY'] = "it's\\nsecond line"
+code = os.path.realpath("/srv/pyhost/shop/current/code")
+"""
+
+
+def _rendered(role: str, name: str, protocol: str) -> str:
+    """Return what a role's template makes of the environment."""
+    item = {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": ENVIRONMENT,
+            "protocol": protocol}
+    (app,) = processes(f"backend_{role}_apps", [item])
+    folder = Path(next(iter(plugin_utils.__path__))).parents[1]
+    places = [folder / "playbooks/templates", folder / f"roles/backend_{role}/templates"]
+    source = next(place / name for place in places if (place / name).exists()).read_text(encoding="utf-8")
+    # Only what Ansible itself would fill in is left out.
+    return jinja2.Environment(trim_blocks=True, autoescape=False).from_string(source).render(app=app, managed="managed")
+
+
+@pytest.mark.parametrize("rendered", [
+    ("uwsgi", "app.env.j2", "uwsgi"), ("flup", "app.env.j2", "scgi"), ("mod_wsgi", "app.wsgi.j2", "http"),
+], ids=["uwsgi", "flup", "mod_wsgi"])
+def test_an_application_that_prints_its_environment_tells_no_secret(
+    rendered: tuple[str, str, str], tmp_path: Path
+) -> None:
+    params = finished({"files": [{**NAMES, "content": _rendered(*rendered)}]})
+    said = "\n".join([
+        "the start of pyhost-shop.service: ModuleNotFoundError: No module named 'shop_db'", "import importlib",
+        '  File "/srv/pyhost/shop/current/code/shop.py", line 1',
+        "could not connect to postgres://shop:hunter2-very-secret@db/shop, token abcdef0123456789",
+        repr(ENVIRONMENT), *(f"{name}={value}" for name, value in ENVIRONMENT.items())])
+    told = mask_of(params, tmp_path)(said)
+    for secret in ("hunter2-very-secret", "abcdef0123456789", "first-line", "last line", "dollars and"):
+        assert secret not in told
+    assert told.startswith("\n".join(said.splitlines()[:3]))
+
+
+def test_secrets_that_only_the_host_has_are_masked_too(tmp_path: Path) -> None:
+    """A deploy has no file of the environment, and the message of a change may quote what was there before."""
+    secret = tmp_path / "shop.env"
+    secret.write_text('TOKEN="abcdef0123456789"\n', encoding="utf-8")
+    files = {str(secret): {"secret": True}, str(tmp_path / "gone.env"): {"secret": True}, "/etc/hosts": {}}
+    (tmp_path / "backend_uwsgi.json").write_text(json.dumps({"files": files}), encoding="utf-8")
+    mask = mask_of(finished({"files": [{"path": "/srv/pyhost/shop/current", "link": "next"}]}), tmp_path)
+    assert mask("token abcdef0123456789 of shop on localhost") == "token ******** of shop on localhost"
+    (tmp_path / "backend_uwsgi.json").write_text("{", encoding="utf-8")
+    assert mask_of(finished({}), tmp_path)("readable") == "readable"
+
+
+@pytest.mark.parametrize(("content", "values"), [
+    ('A="x y"\nB="two\nlines"\n', {"x y", "two\nlines"}),
+    (r'A="a\"b\\c\$d\`e"', {'a"b\\c$d`e'}),
+    ("# Managed\nexport A=plain\nB='quoted'\n", {"plain", "quoted"}),
+    (SCRIPT, {"abcdef0123456789", "it's\nsecond line"}),
+    ("os.environ['HOME'] = '/x'\nimport importlib\n", set()),
+    ("# of all\nthe-whole-line\nshort\n", {"the-whole-line"}),
+    ("", set()),
+])
+def test_the_values_of_a_secret_file(content: str, values: set[str]) -> None:
+    assert values_of(content) == values
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,5}", fullmatch=True), st.text(
+    st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=20), max_size=4))
+def test_all_values_of_any_environment_are_found(env: dict[str, str]) -> None:
+    (app,) = processes("backend_uwsgi_apps", [
+        {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}])
+    assert values_of("\n".join(["# managed", *app["environment"]])) >= {value for value in env.values() if value}
+    script = "\n".join(["import os", *(f"os.environ[{name}] = {value}" for name, value in app["variables"])])
+    assert values_of(script) == {value for name, value in env.items() if name not in OPEN}
+
+
+def test_a_link_of_any_bytes_is_told() -> None:
+    link = Change(Path("/current"), Node(b"releases/\xff"), Node(b"releases/2"))
+    assert told_of(Outcome(changes=[link]), Wish("web"))["links"]["/current"]["before"] == "releases/\\xff"
+
+
+def test_a_diff_does_not_steer_the_terminal() -> None:
+    change = Change(Path("/x"), Node(b"a\r\n\x1b[31m\xff\n", 0o644, 0, 0), NEW)
+    assert diff_of(change)["before"] == "a\\r\n\\x1b[31m\ufffd\n"
 
 
 def test_the_documentation_says_what_the_arguments_are() -> None:

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._action import folders, refusal
+from ansible_collections.pyhost.web.plugins.plugin_utils._action import HostAction, folders, refusal
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,31 @@ def test_who_cannot_become_root(said: str, why: str) -> None:
 )
 def test_other_failures_are_left_alone(result: dict[str, object]) -> None:
     assert refusal(result, "jim") == ""
+
+
+class _Action(HostAction):
+    """Runs a module that says what a host may say."""
+
+    MODULE = "any"
+
+    def __init__(self, said: dict[str, t.Any]) -> None:
+        """Take no task and no connection."""
+        self.said = said
+
+    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        return self.execute(args, variables)
+
+    def _execute_module(self, *_words: t.Any, **_options: t.Any) -> dict[str, t.Any]:
+        return self.said
+
+    def _get_remote_user(self) -> str:
+        return "jim"
+
+
+def test_what_a_module_says_does_not_steer_the_terminal() -> None:
+    said = {"msg": "\x1b[31mred\ud800", "diff": [{"before": "a\r\n\tb\n"}], "count": 7, "nothing": None}
+    found = _Action(said).work({}, {})
+    assert found == {"msg": "\\x1b[31mred\\ud800", "diff": [{"before": "a\\r\n\tb\n"}], "count": 7, "nothing": None}
 
 
 def test_where_relative_paths_begin() -> None:
