@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import _tree, _try_app, _unpack
+from ._mask import Mask
 from ._release import (
     COMMIT,
     MARKER,
@@ -39,7 +40,7 @@ from ._release import (
     shown_revision,
     target,
 )
-from ._step import BUILD, PATH, Mask, Outcome, Runner, Step, StepError, check_sandbox
+from ._step import BUILD, PATH, Outcome, Runner, Step, StepError, check_sandbox
 
 REQUIREMENTS = ".pyhost-requirements.txt"
 PYTHONS = ("/usr/local/bin", "/usr/bin")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import _tree
+from ._mask import addresses
 
 FORMAT = 1
 """Part of every ID: a change here rebuilds all releases."""
@@ -143,8 +144,8 @@ def release_id(app: App, revision: str, interpreter: Interpreter, installer: str
 
 
 def shown_revision(revision: str) -> str:
-    """A revision without the password that a URL may carry."""
-    return re.sub(r"(\w://)[^/@\s]+@", r"\1********@", revision)
+    """A revision without the user, password and query that a URL may have."""
+    return addresses(revision)
 
 
 def marker(folder: Path) -> dict[str, t.Any] | None:

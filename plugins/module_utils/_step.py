@@ -161,17 +161,3 @@ async def _tail(stream: asyncio.StreamReader) -> str:
     while chunk := await stream.read(65536):
         kept = (kept + chunk)[-_TAIL:]
     return kept.decode("utf-8", "replace")
-
-
-class Mask:
-    """Takes secrets out of texts for the user: values longer than 3 characters, and each line of them."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        secrets = {part for value in values for part in (value, *value.splitlines()) if len(part) > 3}
-        self._secrets = sorted(secrets, key=len, reverse=True)
-
-    def __call__(self, text: str) -> str:
-        """The text with every secret as asterisks, also those that stand in an address (user:password@)."""
-        for secret in self._secrets:
-            text = text.replace(secret, "********")
-        return re.sub(r"(\w://)[^/@\s]+@", r"\1********@", text)

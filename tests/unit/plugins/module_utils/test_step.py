@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _step
-from ansible_collections.pyhost.web.plugins.module_utils._step import Mask, Outcome, Step
+from ansible_collections.pyhost.web.plugins.module_utils._step import Outcome, Step
 
 HARD = ["plain", "", "two words", "it's \"quoted\"", "$HOME `id` \\n", "two\nlines", "ünïcode", "-n"]
 
@@ -43,19 +43,3 @@ def test_the_end_of_long_output() -> None:
 def test_builds_leave_the_memory_of_the_running_application_alone() -> None:
     settings = [*_step.BUILD, *_step.check_sandbox(network=False, jit=False)]
     assert [setting for setting in settings if setting.startswith("RemoveIPC")] == []
-
-
-MASKED = {
-    "a secret": (["hunter22"], "password hunter22!", "password ********!"),
-    "short values stay": (["abc", "1"], "abc 123", "abc 123"),
-    "the longest first": (["hunter", "hunter22"], "hunter22 hunter", "******** ********"),
-    "lines of a secret": (["first-line\nsecond-line"], "at second-line", "at ********"),
-    "addresses": ([], "git https://me:pw@git.example.org/x", "git https://********@git.example.org/x"),
-    "addresses without": ([], "https://git.example.org/@x a@b", "https://git.example.org/@x a@b"),
-}
-
-
-@pytest.mark.parametrize("case", MASKED)
-def test_mask(case: str) -> None:
-    values, text, expected = MASKED[case]
-    assert Mask(values)(text) == expected

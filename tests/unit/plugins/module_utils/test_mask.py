@@ -1,0 +1,89 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Texts for the user have no secret in them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._mask import SHORTEST, STARS, Mask, addresses
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+MASKED = {
+    "a secret": (["hunter22"], "password hunter22!", "password ********!"),
+    "short values stay": (["abc", "1"], "abc 123", "abc 123"),
+    "the longest first": (["hunter", "hunter22"], "hunter22 hunter", "******** ********"),
+    "secrets that overlap": (["abcdef", "defghi"], "abcdefghi!", "********!"),
+    "lines of a secret": (["first-line\n  second-line"], "at second-line", "at ********"),
+    "the password of an address": (["postgres://shop:hunter22@db/shop"], "hunter22 at db/shop", "******** at db/shop"),
+    "a name is no secret": (["postgres://shop@db/shop"], "shop at db", "shop at db"),
+    "a token as the name": (["https://ghp_token@git/shop"], "bad ghp_token", "bad ********"),
+    "a password as it is decoded": (["https://me:p%40ssword@git"], "for p@ssword", "for ********"),
+    "a token in a query": (["https://x/a.tgz?a=1&private_token=SECRET7"], "no SECRET7", "no ********"),
+    "in quotes": (['say "hi" twice'], json.dumps('say "hi" twice'), '"********"'),
+    "in Python": (["it's\ttab"], repr("it's\ttab"), '"********"'),
+    "in an address": (["p@ss word"], "p%40ss%20word p%40ss+word", "******** ********"),
+}
+
+
+@pytest.mark.parametrize("case", MASKED)
+def test_mask(case: str) -> None:
+    values, text, expected = MASKED[case]
+    assert Mask(values)(text) == expected
+
+
+ADDRESSES = {
+    "git https://me:pw@git.example.org/x": "git https://********@git.example.org/x",
+    "https://u:p@ss@host/x": "https://********@host/x",
+    "https://u:p/ss@host/x": "https://********@host/x",
+    "https://u:p?ss#x@host/x": "https://********@host/x",
+    "https://TOKEN@host": "https://********@host",
+    "https://git.example.org/@x a@b": "https://git.example.org/@x a@b",
+    "git+https://host:8443/x.git@v1#egg=x": "git+https://host:8443/x.git@v1#egg=x",
+    "http://[::1]:80/a@b": "http://[::1]:80/a@b",
+    "'https://x/a.tgz?private_token=SECRET' cannot": "'https://x/a.tgz?********' cannot",
+    "https://x/a.tgz?t='SE'CRET#sha256=00": "https://x/a.tgz?********#sha256=00",
+    "url:https://u:p@x/a.tgz?t=S, https://y/?t=T": "url:https://********@x/a.tgz?********, https://y/?********",
+    "have you seen https://x/?": "have you seen https://x/?",
+}
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_addresses(text: str) -> None:
+    assert addresses(text) == ADDRESSES[text]
+
+
+WAYS: list[Callable[[str], str]] = [
+    str,
+    repr,
+    json.dumps,
+    shlex.quote,
+    lambda text: urllib.parse.quote(text, safe=""),
+    lambda text: urllib.parse.quote_plus(text),
+]
+
+secret_texts = st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=SHORTEST, max_size=20)
+
+
+@given(
+    st.lists(secret_texts, min_size=1, max_size=4),
+    st.text(max_size=10),
+    st.sampled_from(WAYS),
+)
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+def test_no_secret_comes_through(secrets: list[str], between: str, way: Callable[[str], str]) -> None:
+    text = between.join(map(way, secrets))
+    masked = Mask(secrets)(text)
+    assert [secret for secret in secrets if secret in masked and secret not in STARS] == []
+    assert [secret for secret in secrets if (form := way(secret)[1:-1]) and len(form) > 9 and form in masked] == []
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=12), st.text(alphabet="abc:%@", max_size=12))
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+def test_no_password_of_an_address_comes_through(before: str, password: str) -> None:
+    assert addresses(f"{before} https://me:{password}@example.org/x").endswith(" https://********@example.org/x")
