@@ -16,6 +16,7 @@ import pwd
 import re
 import shlex
 import shutil
+import traceback
 import typing as t
 import urllib.error
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -189,11 +190,18 @@ class Builder:
     async def _each(self, work: Callable[[Plan, list[str]], t.Awaitable[None]], plans: Iterable[Plan]) -> None:
         async def one(plan: Plan) -> None:
             found: list[str] = []
-            await work(plan, found)
+            try:
+                await work(plan, found)
+            except Exception as problem:
+                # Whatever an application has found to break us with, the others get what they are to get.
+                found.append(_unforeseen(problem))
             plan.is_flawed = bool(found)
-            self.problems.extend(self.mask(f"app {plan.app.name}: {problem}") for problem in found)
+            self.problems.extend(self._message(plan, problem) for problem in found)
 
         await asyncio.gather(*map(one, plans))
+
+    def _message(self, plan: Plan, text: str) -> str:
+        return f"app {plan.app.name}: {self.mask(text)}"
 
     def refuse(self) -> None:
         """Raises Problems with all that were found, if any."""
@@ -353,9 +361,12 @@ class Builder:
                 try:
                     await self._build(plan)
                     plan.built = True
-                except (StepError, _tree.TreeError) as problem:
-                    failures.append(self.mask(f"app {plan.app.name}: {problem}"))
-                    await asyncio.to_thread(_tree.remove, self._folder(plan))
+                except Exception as problem:
+                    failures.append(self._message(plan, _unforeseen(problem)))
+                    try:
+                        await asyncio.to_thread(_tree.remove, self._folder(plan))
+                    except (OSError, _tree.TreeError) as left:
+                        failures.append(self._message(plan, f"release: {left}"))
 
         await asyncio.gather(*map(one, self.missing()))
         if failures:
@@ -579,6 +590,17 @@ class Builder:
 
     def _uv(self) -> str | None:
         return shutil.which("uv", path=PATH)
+
+
+def _unforeseen(problem: Exception) -> str:
+    """Return what went wrong with one application, with the place in our code where nobody thought of it."""
+    if isinstance(problem, StepError | _tree.TreeError):
+        return str(problem)
+    if isinstance(problem, OSError):
+        return f"release: {words(problem)}"
+    return "\n".join(
+        ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
+    ).rstrip()
 
 
 def _told(step: Step, outcome: Outcome) -> str:

@@ -8,8 +8,10 @@ import asyncio
 import errno
 import json
 import os
+import pwd
 import re
 import shutil
+import subprocess
 import sys
 import typing as t
 from collections.abc import Callable
@@ -219,6 +221,51 @@ def test_one_failure(make: Make, layout: Layout) -> None:
     # It is complete, but nothing is switched before all is well.
     assert len(folders(layout, "good")) == 1
     assert not (layout.app("good") / "next").is_symlink()
+
+
+def explodes(_step: Step) -> Outcome:
+    """A step that brings us into trouble that nobody thought of."""
+    raise RecursionError("too deep for secret-key")
+
+
+UNFORESEEN = r"\Aapp bad: this should not happen, please report it\n(.|\n)*RecursionError: too deep for \*{8}\Z"
+
+
+def test_whatever_breaks_a_build_leaves_the_others(make: Make, layout: Layout) -> None:
+    bad = app("bad", setup=[{"run": "x"}], env={"KEY": "secret-key"})
+    builder, _stage = make(bad, app("good"), answers={"setup[0]": explodes})
+    with pytest.raises(Problems, match=UNFORESEEN):
+        run(builder)
+    assert (len(folders(layout, "good")), len(folders(layout, "bad"))) == (1, 0)
+
+
+def test_whatever_breaks_a_plan_leaves_the_others(make: Make) -> None:
+    bad = app("bad", source={"git": "x"}, env={"KEY": "secret-key"})
+    builder, _stage = make(bad, app("good", user="nosuchuser"), answers={"source.git": explodes})
+    asyncio.run(builder.plan())
+    with pytest.raises(Problems, match=UNFORESEEN.replace(r"\Z", "\n.*'nosuchuser' has no account on this host")):
+        builder.refuse()
+
+
+def test_folders_of_any_depth(make: Make, layout: Layout) -> None:
+    def dig(step: Step) -> None:
+        handle = os.open(step.cwd, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("deeper", dir_fd=handle)
+            os.chown("deeper", pwd.getpwnam(USER).pw_uid, -1, dir_fd=handle)
+            inner = os.open("deeper", os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        os.close(handle)
+
+    deep = {"setup": [{"run": "x"}]}
+    run(make(app("bad", **deep), app("good"), answers={"setup[0]": dig})[0])
+    builder, _stage = make(app("bad", static={"/x": "deeper"}, **deep), answers={"setup[0]": dig})
+    with pytest.raises(Problems, match=r"app bad: release: .*: File name too long"):
+        run(builder)
+    assert len(folders(layout, "good")) == len(folders(layout, "bad")) == 1
+    # pytest itself cannot remove a folder that is so deep.
+    subprocess.run(["rm", "-rf", layout.root], check=True)
 
 
 def test_missing_static_files(make: Make, layout: Layout) -> None:
