@@ -13,10 +13,8 @@ import hashlib
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 import typing as t
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,7 +177,7 @@ class Installation:
         with tempfile.TemporaryDirectory(prefix="pyhost-", dir=prefix.parent) as work:
             try:
                 unpack(file, Path(work), strip=False)
-            except (Refused, OSError, tarfile.TarError, zipfile.BadZipFile) as problem:
+            except (Refused, OSError) as problem:
                 raise InstallationError(f"{self.wish.archive} was not unpacked: {problem}") from problem
             tree = Path(work, *prefix.parts[1:])
             if not (tree / "sbin" / self.wish.program).is_file():
