@@ -98,7 +98,8 @@ def netrc(logins: Iterable[Login]) -> str:
 
 def git_config(logins: Iterable[Login]) -> tuple[str, dict[str, str]]:
     """Return a configuration of git, which has no secret in it, and the environment from which it takes them."""
-    text, env = "", {}
+    text = ""
+    env: dict[str, str] = {}
     for number, login in enumerate(dict.fromkeys(logins)):
         user, password = f"PYHOST_USER_{number}", f"PYHOST_PASSWORD_{number}"
         env |= {user: login.user, password: login.password}
