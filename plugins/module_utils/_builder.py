@@ -16,14 +16,17 @@ import pwd
 import re
 import shlex
 import shutil
+import tarfile
 import traceback
 import typing as t
 import urllib.error
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import _credentials, _tree, _try_app, _unpack
+from ._contents import file_digest, tar_digest
 from ._mask import Mask, inside
 from ._release import (
     COMMIT,
@@ -412,6 +415,7 @@ class Builder:
             archive = folder / "source"
             with _as_step(f"source.{plan.app.kind()}", archive):
                 await asyncio.to_thread(shutil.copyfile, given, archive)
+                await asyncio.to_thread(_check_upload, plan, archive)
             os.chown(archive, 0, account.pw_gid)
             archive.chmod(0o640)
             python = t.cast(Interpreter, plan.interpreter).path
@@ -590,6 +594,18 @@ class Builder:
 
     def _uv(self) -> str | None:
         return shutil.which("uv", path=PATH)
+
+
+def _check_upload(plan: Plan, archive: Path) -> None:
+    """Raises StepError where another source came than the one that the release is named after."""
+    wanted = plan.missing_digest()
+    try:
+        is_right = not wanted or wanted == (tar_digest if plan.app.kind() == "path" else file_digest)(archive)
+    except (tarfile.TarError, EOFError, zlib.error):
+        is_right = False
+    if not is_right:
+        where = f"source.{plan.app.kind()}: '{plan.app.origin()}'"
+        raise StepError(f"{where} changed on the controller while it was sent; run again once nothing writes there")
 
 
 def _unforeseen(problem: Exception) -> str:

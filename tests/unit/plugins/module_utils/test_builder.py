@@ -13,12 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._builder import Builder, Problems
+from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
 from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._step import Outcome, Step
 
@@ -286,17 +288,37 @@ def test_checks_say_so_without_touching(make: Make, layout: Layout) -> None:
     assert not layout.root.exists()
 
 
-def test_uploads_are_asked_for_once(make: Make, layout: Layout, tmp_path: Path) -> None:
-    described = app(source={"path": "./shop", "digest": "d1"})
-    builder, _stage = make(described, app("twin", source={"path": "./shop", "digest": "d1"}))
+@pytest.fixture
+def upload(tmp_path: Path) -> Path:
+    """A folder of the controller as it arrives."""
+    (tmp_path / "x.py").write_text("x", encoding="utf-8")
+    with tarfile.open(tmp_path / "upload", "w:gz") as archive:
+        archive.add(tmp_path / "x.py", "x.py")
+    return tmp_path / "upload"
+
+
+def test_uploads_are_asked_for_once(make: Make, layout: Layout, upload: Path) -> None:
+    digest = tar_digest(upload)
+    described = app(source={"path": "./shop", "digest": digest})
+    builder, _stage = make(described, app("twin", source={"path": "./shop", "digest": digest}))
     asyncio.run(builder.plan())
-    assert builder.needed() == ["d1"]
-    (tmp_path / "upload").write_text("x", encoding="utf-8")
-    builder, stage = make(described, uploads={"d1": str(tmp_path / "upload")})
+    assert builder.needed() == [digest]
+    builder, stage = make(described, uploads={digest: str(upload)})
     run(builder)
     assert builder.needed() == []
     assert stage.names()[0] == "source.path"
     assert not (folders(layout)[0] / "source").exists()
+
+
+@pytest.mark.parametrize("kind", ["path", "archive"])
+def test_another_upload_than_was_announced(make: Make, layout: Layout, upload: Path, kind: str) -> None:
+    described = app(source={kind: "./shop", "digest": "0" * 64})
+    words = f"app shop: source.{kind}: './shop' changed on the controller while it was sent"
+    for content in (upload.read_bytes(), upload.read_bytes()[:-9], b""):
+        upload.write_bytes(content)
+        with pytest.raises(Problems, match=words):
+            run(make(described, uploads={"0" * 64: str(upload)})[0])
+        assert folders(layout) == []
 
 
 def git(version: str | None = None) -> App:
