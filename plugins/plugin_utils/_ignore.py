@@ -53,9 +53,8 @@ def parse(lines: Iterable[str], flags: int = 0) -> Iterator[Rule]:
         folders_only = line.endswith("/")
         line = line.removesuffix("/")
         if line:
-            yield Rule(
-                leaves_out, folders_only, "/" in line, re.compile(_expression(line.removeprefix("/")), re.DOTALL)
-            )
+            pattern = re.compile(_expression(line.removeprefix("/")), re.DOTALL | flags)
+            yield Rule(leaves_out, folders_only, "/" in line, pattern)
 
 
 def _without_spaces(line: str) -> str:

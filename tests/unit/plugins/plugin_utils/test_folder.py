@@ -120,9 +120,9 @@ def test_another_content_than_announced_is_seen(folder: Path, tmp_path: Path) ->
     assert tar_digest(tmp_path / "source") != before
 
 
-SECRET = (
-    ".env .env.production db.sqlite3 db.sqlite3-wal certs/tls.pem id_ed25519 .netrc secrets.yml .ssh/config".split()
-)
+SECRET = """
+.env .env.production db.sqlite3 db.sqlite3-wal certs/tls.pem Server.PEM id_ed25519 .netrc secrets.yml .ssh/config
+""".split()
 
 
 def test_secrets_stay_on_the_controller(folder: Path) -> None:
