@@ -1,5 +1,5 @@
 # Everything that is built or fetched lands in .cache and in Docker's own folders; `make clean` forgets the former.
-# SCENARIO=name picks one scenario for `make molecule`; PYHOST_BASE_IMAGE and PYHOST_DEMO_PORT: see tools/.
+# SCENARIO=name picks one scenario for `make molecule`; PYHOST_BASE_IMAGE, PYHOST_DEMO_NAME and PYHOST_DEMO_PORT: see tools/.
 engine := tools/docker-engine
 with_env := . tools/env.sh;
 suite := $(with_env) tools/suite
@@ -74,8 +74,8 @@ demo: collection docker
 	tools/base-images
 	$(with_env) tools/demo
 demo-down:
-	docker rm --force pyhost-demo
-	$(engine) stop
+	docker rm --force "$${PYHOST_DEMO_NAME:-pyhost-demo}"
+	test -n "$$(docker ps --quiet)" || $(engine) stop
 
 ## make clean
 .PHONY: clean

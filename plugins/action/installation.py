@@ -8,8 +8,9 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
+from ..module_utils._contents import file_digest
 from ..plugin_utils._action import HostAction, folders
-from ..plugin_utils._folder import FolderError, file_digest, find
+from ..plugin_utils._folder import FolderError, find
 
 
 class ActionModule(HostAction):

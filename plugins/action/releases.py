@@ -9,8 +9,23 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..module_utils._contents import file_digest
 from ..plugin_utils._action import HostAction, folders
-from ..plugin_utils._folder import FolderError, digest, file_digest, find, pack
+from ..plugin_utils._folder import FolderError, Source, digest, find, pack, source
+
+MOST_NAMES = 12
+
+
+def _told(source: Source) -> str:
+    """Return a warning about what stays on the controller; empty where all is sent."""
+    names = [f"{name} ({why})" for name, why in sorted(source.left_out.items(), key=lambda item: item[1], reverse=True)]
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (
+        f"Not sent from {source.folder}: {', '.join(names[:MOST_NAMES])}{more}."
+        " To send one of them, add a line with ! and its name to .pyhostignore in that folder."
+    )
 
 
 class ActionModule(HostAction):
@@ -22,15 +37,18 @@ class ActionModule(HostAction):
     def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result."""
         self._folders = folders(variables)
-        self._origins: dict[str, Path] = {}
+        self._origins: dict[str, Path | Source] = {}
         self._problems: list[str] = []
         if isinstance(args.get("apps"), list):
             args["apps"] = [self._app(app) if isinstance(app, Mapping) else app for app in args["apps"]]
         args["problems"] = self._problems
         result = self.execute(args, variables)
+        sent = []
         if "needed" in result:
-            result = self.execute({**args, "uploads": self._send(result["needed"])}, variables)
-        return result
+            sent = result["needed"]
+            result = self.execute({**args, "uploads": self._send(sent)}, variables)
+        warnings = [_told(origin) for name in sent if isinstance(origin := self._origins[name], Source)]
+        return {**result, "warnings": [*result.get("warnings", ()), *filter(None, warnings)]}
 
     def _app(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return an application with the digest of its source, if that is on the controller."""
@@ -48,17 +66,19 @@ class ActionModule(HostAction):
 
     def _digest(self, key: str, origin: str, checksum: t.Any) -> str:
         path = find(origin, self._folders)
+        packed: Path | Source = path
         if key == "path":
             if not path.is_dir():
                 raise FolderError(f"'{origin}' is no folder")
-            found = digest(path)
+            packed = source(path)
+            found = digest(packed)
         else:
             if not path.is_file():
                 raise FolderError(f"'{origin}' is no file")
             found = file_digest(path)
             if checksum and checksum != f"sha256:{found}":
                 raise FolderError(f"'{origin}' has sha256:{found}, not {checksum}")
-        self._origins[found] = path
+        self._origins[found] = packed
         return found
 
     def _send(self, needed: list[str]) -> dict[str, str]:
@@ -66,10 +86,11 @@ class ActionModule(HostAction):
         uploads = {}
         with tempfile.TemporaryDirectory(prefix="pyhost-") as temporary:
             for name in needed:
-                path = self._origins[name]
-                file = path
-                if path.is_dir():
+                origin = self._origins[name]
+                if isinstance(origin, Source):
                     file = Path(temporary, name)
-                    pack(path, file)
+                    pack(origin, file)
+                else:
+                    file = origin
                 uploads[name] = self.upload(file, name)
         return uploads

@@ -16,14 +16,18 @@ import pwd
 import re
 import shlex
 import shutil
+import tarfile
+import traceback
 import typing as t
 import urllib.error
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _tree, _try_app, _unpack
-from ._mask import Mask
+from . import _credentials, _tree, _try_app, _unpack
+from ._contents import file_digest, tar_digest
+from ._mask import Mask, inside
 from ._release import (
     COMMIT,
     MARKER,
@@ -153,17 +157,23 @@ class Builder:
         self.layout = layout
         self.runner = runner
         self.installer = installer
-        self.build_env = dict(build_env or {})
+        self.build_env, self._index_logins = _credentials.of_installers(build_env or {})
         self.uploads = dict(uploads or {})
         self.fetch = fetch
         self.temporary = temporary
         self.jobs = jobs
         self.web_group = web_group
         self.is_check = is_check
-        self.mask = Mask([*self.build_env.values(), *(value for plan in self.plans for value in plan.app.env.values())])
+        self.mask = Mask([*(build_env or {}).values(), *self._secrets()])
         self.warnings: list[str] = []
         self.problems: list[str] = []
         self._probes: dict[str, asyncio.Task[Interpreter | str]] = {}
+
+    def _secrets(self) -> Iterator[str]:
+        for plan in self.plans:
+            yield from plan.app.env.values()
+            for text in (plan.app.origin(), *(plan.app.requirements or ()), *plan.app.server_requirements):
+                yield from inside(text)
 
     # ---- planning
 
@@ -183,11 +193,18 @@ class Builder:
     async def _each(self, work: Callable[[Plan, list[str]], t.Awaitable[None]], plans: Iterable[Plan]) -> None:
         async def one(plan: Plan) -> None:
             found: list[str] = []
-            await work(plan, found)
+            try:
+                await work(plan, found)
+            except Exception as problem:
+                # Whatever an application has found to break us with, the others get what they are to get.
+                found.append(_unforeseen(problem))
             plan.is_flawed = bool(found)
-            self.problems.extend(self.mask(f"app {plan.app.name}: {problem}") for problem in found)
+            self.problems.extend(self._message(plan, problem) for problem in found)
 
         await asyncio.gather(*map(one, plans))
+
+    def _message(self, plan: Plan, text: str) -> str:
+        return f"app {plan.app.name}: {self.mask(text)}"
 
     def refuse(self) -> None:
         """Raises Problems with all that were found, if any."""
@@ -197,6 +214,7 @@ class Builder:
     async def _plan(self, plan: Plan, found: list[str]) -> None:
         app = plan.app
         found += app.problems()
+        found += [f"requirements: {problem}" for problem in _credentials.problems(self._install_logins(app))]
         if not _account(app.user):
             self._lack(plan, found, f"user: '{app.user}' has no account on this host")
         interpreter, revision = await asyncio.gather(self._interpreter(plan, found), self._revision(plan, found))
@@ -255,6 +273,9 @@ class Builder:
         """The commit that is meant. A full commit ID is one, and needs no look at the repository."""
         app = plan.app
         version = app.get("version") or "HEAD"
+        if problem := _unusable(app.origin()):
+            found.append(f"source.git: '{app.origin()}' {problem}")
+            return ""
         if COMMIT.fullmatch(version):
             return version
         if not shutil.which("git", path=PATH):
@@ -343,9 +364,12 @@ class Builder:
                 try:
                     await self._build(plan)
                     plan.built = True
-                except (StepError, _tree.TreeError) as problem:
-                    failures.append(self.mask(f"app {plan.app.name}: {problem}"))
-                    await asyncio.to_thread(_tree.remove, self._folder(plan))
+                except Exception as problem:
+                    failures.append(self._message(plan, _unforeseen(problem)))
+                    try:
+                        await asyncio.to_thread(_tree.remove, self._folder(plan))
+                    except (OSError, _tree.TreeError) as left:
+                        failures.append(self._message(plan, f"release: {left}"))
 
         await asyncio.gather(*map(one, self.missing()))
         if failures:
@@ -391,6 +415,7 @@ class Builder:
             archive = folder / "source"
             with _as_step(f"source.{plan.app.kind()}", archive):
                 await asyncio.to_thread(shutil.copyfile, given, archive)
+                await asyncio.to_thread(_check_upload, plan, archive)
             os.chown(archive, 0, account.pw_gid)
             archive.chmod(0o640)
             python = t.cast(Interpreter, plan.interpreter).path
@@ -420,7 +445,8 @@ class Builder:
             make = f"exec {uv} venv --quiet --allow-existing --python {python} {venv}"
         await self._do(plan, "venv", make)
         if plan.app.server_requirements:
-            await self._do(plan, "server_requirements", f"exec {install} {_quoted(plan.app.server_requirements)}")
+            lines = _quoted(map(_without_login, plan.app.server_requirements))
+            await self._do(plan, "server_requirements", f"exec {install} {lines}")
         await self._do(plan, "requirements", _requirements(plan.app.requirements, install))
 
     async def _try(self, plan: Plan) -> None:
@@ -510,6 +536,7 @@ class Builder:
     def _step(self, plan: Plan, name: str, script: str, *, git: bool = False, cwd: Path | None = None) -> Step:
         app = plan.app
         scratch = self.layout.scratch(app.name)
+        logins = self._logins(app, git)
         env = {
             **self._base_env(plan),
             "PIP_CACHE_DIR": f"{scratch}/pip",
@@ -522,14 +549,28 @@ class Builder:
             **self.build_env,
             **(app.env if name.startswith("setup") else {}),
             **self._own_env(plan),
-            **({"SOURCE_URL": app.origin(), "SOURCE_CACHE": str(scratch)} if git else {}),
+            **({"SOURCE_URL": _without_login(app.origin()), "SOURCE_CACHE": str(scratch)} if git else {}),
+            **logins,
         }
+        if logins and not git:
+            script = _with_logins(script)
         own = self._own_folders(app) if plan.release else ()
         writable = (*([f"-{self._folder(plan)}"] if plan.release else []), f"-{scratch}", *own)
         return Step(
             app.name, name, self._some_user(app), script, env, str(cwd or "/"),
             writable, BUILD, app.build_timeout,
         )  # fmt: skip
+
+    def _install_logins(self, app: App) -> list[_credentials.Login]:
+        lines = "\n".join([*(app.requirements or ()), *app.server_requirements])
+        return [*self._index_logins, *_credentials.take_out(lines, self.build_env)[1]]
+
+    def _logins(self, app: App, git: bool) -> dict[str, str]:
+        """Environment of a step from which its files with logins are made; empty where there are none."""
+        logins = _credentials.take_out(app.origin())[1] if git else self._install_logins(app)
+        netrc = _credentials.netrc(login for login in logins if not git and not login.is_git)
+        config, env = _credentials.git_config(login for login in logins if git or login.is_git)
+        return {"PYHOST_NETRC": netrc, "PYHOST_GIT_CONFIG": config, **env} if logins else {}
 
     def _own_folders(self, app: App) -> tuple[str, ...]:
         """What the application may write wherever it runs; what is not there is left out."""
@@ -553,6 +594,29 @@ class Builder:
 
     def _uv(self) -> str | None:
         return shutil.which("uv", path=PATH)
+
+
+def _check_upload(plan: Plan, archive: Path) -> None:
+    """Raises StepError where another source came than the one that the release is named after."""
+    wanted = plan.missing_digest()
+    try:
+        is_right = not wanted or wanted == (tar_digest if plan.app.kind() == "path" else file_digest)(archive)
+    except (tarfile.TarError, EOFError, zlib.error):
+        is_right = False
+    if not is_right:
+        where = f"source.{plan.app.kind()}: '{plan.app.origin()}'"
+        raise StepError(f"{where} changed on the controller while it was sent; run again once nothing writes there")
+
+
+def _unforeseen(problem: Exception) -> str:
+    """Return what went wrong with one application, with the place in our code where nobody thought of it."""
+    if isinstance(problem, StepError | _tree.TreeError):
+        return str(problem)
+    if isinstance(problem, OSError):
+        return f"release: {words(problem)}"
+    return "\n".join(
+        ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
+    ).rstrip()
 
 
 def _told(step: Step, outcome: Outcome) -> str:
@@ -613,10 +677,40 @@ def _quoted(words: Iterable[str]) -> str:
     return " ".join(map(shlex.quote, words))
 
 
+def _unusable(url: str) -> str:
+    """Return why git must not be given this address; empty where it may."""
+    if "://" in url and not url.startswith(("http:", "https:", "ftp:", "ftps:")):
+        if re.match(r"\w[\w+.-]*://[^/]*:[^/]*@", url):
+            return "has a password, which ssh does not take and every account of the host could read; leave it out"
+    elif "://" in url and "?" in url:
+        return "has a query, which every account of the host could read; give a token as https://USER:TOKEN@HOST/…"
+    return ""
+
+
+def _without_login(text: str) -> str:
+    return _credentials.take_out(text)[0]
+
+
+def _with_logins(script: str) -> str:
+    # Both files begin with our logins, because the first one for a host counts. printf is a part of the shell: another
+    # program would get the text as an argument.
+    return f"""own=$(mktemp -d) || exit
+printf '%s\\n' "$PYHOST_NETRC" >"$own/netrc" || exit
+cat -- "${{NETRC:-$HOME/.netrc}}" >>"$own/netrc" 2>/dev/null
+printf '%s\\n' "$PYHOST_GIT_CONFIG" >"$own/gitconfig" || exit
+cat -- "${{GIT_CONFIG_GLOBAL:-$HOME/.gitconfig}}" >>"$own/gitconfig" 2>/dev/null
+export NETRC="$own/netrc" GIT_CONFIG_GLOBAL="$own/gitconfig"
+unset PYHOST_NETRC PYHOST_GIT_CONFIG
+{script}"""
+
+
 def _git(script: str) -> str:
-    # A repository on this host may belong to somebody else than the application; git asks for consent. /tmp is private.
-    config = 'export GIT_CONFIG_GLOBAL=/tmp/gitconfig; printf "[safe]\\n\\tdirectory = *\\n" >"$GIT_CONFIG_GLOBAL"'
-    return f"{config}\n{script}"
+    # A repository on this host may belong to somebody else than the application; git asks for consent. The folder is
+    # the step's own.
+    return f"""own=$(mktemp -d) || exit
+printf '[safe]\\n\\tdirectory = *\\n%s\\n' "${{PYHOST_GIT_CONFIG:-}}" >"$own/gitconfig" || exit
+export GIT_CONFIG_GLOBAL="$own/gitconfig"
+{script}"""
 
 
 def _mirror(commit: str) -> str:
@@ -628,7 +722,7 @@ cd "$SOURCE_CACHE" || exit
 cd git || exit
 git cat-file -e {commit}^{{commit}} 2>/dev/null && exit 0
 find . -name '*.lock' -delete
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0="$SOURCE_URL"
+git config remote.origin.url "$SOURCE_URL" || exit
 git fetch --quiet --force --prune origin '+refs/heads/*:refs/heads/*' '+refs/tags/*:refs/tags/*' || exit
 git cat-file -e {commit}^{{commit}} 2>/dev/null || git fetch --quiet origin {commit}
 """
@@ -640,7 +734,7 @@ def _checkout(cache: Path, commit: str) -> str:
 git clone --quiet --shared --no-checkout {shlex.quote(str(cache))}/git . || exit
 git checkout --quiet --detach {commit} || exit
 [ -e .gitmodules ] || exit 0
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0="$SOURCE_URL"
+git config remote.origin.url "$SOURCE_URL" || exit
 git submodule --quiet update --init --recursive
 """
 
@@ -655,7 +749,7 @@ def _requirements(lines: list[str] | None, install: str) -> str:
     if not lines:
         return ":"
     # In the code folder, because pip looks for what a line names beside the file with the line.
-    return f"printf '%s\\n' {_quoted(lines)} >{REQUIREMENTS}\nexec {install} -r {REQUIREMENTS}"
+    return f"printf '%s\\n' {_quoted(map(_without_login, lines))} >{REQUIREMENTS}\nexec {install} -r {REQUIREMENTS}"
 
 
 def fetch_with(open_url: Callable[..., t.Any], ca_path: str | None) -> Callable[[str, Path], str]:

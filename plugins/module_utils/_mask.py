@@ -43,8 +43,8 @@ def _end_of_user(rest: str) -> int:
     return authority.rfind("@")
 
 
-def _inside(value: str) -> t.Iterator[str]:
-    """Yield the passwords and query values of the addresses in a value; programs print them by themselves."""
+def inside(value: str) -> t.Iterator[str]:
+    """Yield the passwords and query values of the addresses in a text; programs print them by themselves."""
     for match in _ADDRESS.finditer(value):
         rest = match["rest"]
         end = _end_of_user(rest)
@@ -82,7 +82,7 @@ class Mask:
     def __init__(self, values: Iterable[str]) -> None:
         found: set[str] = set()
         for value in values:
-            for part in (value, *(line.strip() for line in value.splitlines()), *_inside(value)):
+            for part in (value, *(line.strip() for line in value.splitlines()), *inside(value)):
                 found |= _forms(part) if len(part) >= SHORTEST else set()
         self._secrets = sorted(secret for secret in found if len(secret) >= SHORTEST)
 

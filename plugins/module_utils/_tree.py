@@ -4,16 +4,22 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import fcntl
 import os
+import secrets
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a pipe must not wait for its other end.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+MOST_REPEATED = 10_000
+"""So many files and folders may be published once more, by links to folders: a few links can name billions."""
 
 
 class TreeError(Exception):
@@ -23,40 +29,93 @@ class TreeError(Exception):
 def seal(folder: Path, uid: int, gid: int) -> None:
     """Gives a user's folder to root, readable for the group `gid`, writable for nobody else.
 
-    Raises TreeError at the first file that does not belong to `uid`: it would be a hard link to somebody else's.
+    What somebody has open for writing, or under another name, is replaced by a copy. Raises TreeError at the first file
+    that does not belong to `uid`: it would be a hard link to somebody else's.
     """
+    # Trees may be deeper than there are handles, and than the longest path: one handle goes down and up again. The way
+    # up is safe, because nobody else can move what is in a folder of root.
     handle = os.open(folder, _FOLDER)
     try:
-        _seal(handle, str(folder), uid, gid)
+        path, pending = [str(folder)], [_take_folder(handle, str(folder), uid, gid)]
+        while pending:
+            if pending[-1]:
+                name = pending[-1].pop()
+                shown = "/".join((*path, name))
+                if not _seal_entry(handle, name, shown, uid, gid):
+                    continue
+                handle = _move(handle, name)
+                pending.append(_take_folder(handle, shown, uid, gid))
+                path.append(name)
+            else:
+                pending.pop()
+                path.pop()
+                handle = _move(handle, "..") if pending else handle
     finally:
         os.close(handle)
 
 
-def _seal(handle: int, shown: str, uid: int, gid: int) -> None:
-    # The folder comes first: from then on the user can put nothing else into it.
+def _move(handle: int, name: str) -> int:
+    there = os.open(name, _FOLDER, dir_fd=handle)
+    os.close(handle)
+    return there
+
+
+def _take_folder(handle: int, shown: str, uid: int, gid: int) -> list[str]:
+    """Takes over a folder and returns what is in it: from then on the user can put nothing else into it."""
     _take(handle, shown, uid, gid)
-    with os.scandir(handle) as entries:
-        names = [entry.name for entry in entries]
-    for name in names:
-        path = f"{shown}/{name}"
-        info = os.stat(name, dir_fd=handle, follow_symlinks=False)
-        if stat.S_ISLNK(info.st_mode):
-            _check_owner(info, path, uid)
-            os.chown(name, 0, 0, dir_fd=handle, follow_symlinks=False)
-        elif stat.S_ISDIR(info.st_mode):
-            inner = os.open(name, _FOLDER, dir_fd=handle)
-            try:
-                _seal(inner, path, uid, gid)
-            finally:
-                os.close(inner)
-        elif stat.S_ISREG(info.st_mode):
-            inner = os.open(name, _FILE, dir_fd=handle)
-            try:
-                _take(inner, path, uid, gid)
-            finally:
-                os.close(inner)
-        else:
-            raise TreeError(f"{path} is no file, folder or link; a release must not contain it")
+    return os.listdir(handle)
+
+
+def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int) -> bool:
+    """Takes over a file or link; returns whether it is a folder, of which nothing is taken over yet."""
+    info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if stat.S_ISLNK(info.st_mode):
+        _check_owner(info, shown, uid)
+        os.chown(name, 0, 0, dir_fd=parent, follow_symlinks=False)
+    elif stat.S_ISREG(info.st_mode):
+        handle = os.open(name, _FILE, dir_fd=parent)
+        try:
+            _seal_file(parent, name, handle, shown, uid, gid)
+        finally:
+            os.close(handle)
+    elif not stat.S_ISDIR(info.st_mode):
+        raise TreeError(f"{shown} is no file, folder or link; a release must not contain it")
+    return stat.S_ISDIR(info.st_mode)
+
+
+def _seal_file(parent: int, name: str, handle: int, shown: str, uid: int, gid: int) -> None:
+    info = os.fstat(handle)
+    _check_owner(info, shown, uid)
+    if info.st_nlink == 1:
+        _take(handle, shown, uid, gid)
+        if not _is_written(handle):
+            return
+    new = f".{secrets.token_hex(16)}"
+    copy = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
+    try:
+        left = info.st_size
+        # Where the file system can, both share their blocks.
+        while left > 0 and (copied := os.copy_file_range(handle, copy, left)):
+            left -= copied
+        os.fchown(copy, 0, gid)
+        os.fchmod(copy, _mode(info))
+        # Compiled code remembers the time of its source.
+        os.utime(copy, ns=(info.st_atime_ns, info.st_mtime_ns))
+    finally:
+        os.close(copy)
+    os.rename(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def _is_written(handle: int) -> bool:
+    """Whether somebody may still have this file of root open for writing, or mapped."""
+    # The kernel grants no lease then.
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        # File systems without leases are among them.
+        return True
+    return False
 
 
 def _check_owner(info: os.stat_result, path: str, uid: int) -> None:
@@ -64,22 +123,26 @@ def _check_owner(info: os.stat_result, path: str, uid: int) -> None:
         raise TreeError(f"{path} belongs to the user ID {info.st_uid}, not to the application; it may be a hard link")
 
 
+def _mode(info: os.stat_result) -> int:
+    return 0o750 if stat.S_ISDIR(info.st_mode) or info.st_mode & stat.S_IXUSR else 0o640
+
+
 def _take(handle: int, path: str, uid: int, gid: int) -> None:
     info = os.fstat(handle)
     _check_owner(info, path, uid)
-    is_open = stat.S_ISDIR(info.st_mode) or info.st_mode & stat.S_IXUSR
     os.fchown(handle, 0, gid)
-    os.fchmod(handle, 0o750 if is_open else 0o640)
+    os.fchmod(handle, _mode(info))
 
 
 def publish(code: Path, public: Path, paths: Iterable[str], allowed: Iterable[Path]) -> None:
     """Makes files and folders of a sealed release readable for all under `public`, by the same relative paths.
 
     Symbolic links are published as what they point to, which has to be in one of the folders `allowed`.
-    Raises TreeError for what is missing and for links that lead elsewhere.
+    Raises TreeError for what is missing, for links that lead elsewhere, and where links name too much again.
     """
     roots = [root.resolve() for root in allowed]
     _folder(public)
+    todo: list[tuple[Path, Path, tuple[Path, ...]]] = []
     for path in paths:
         if not os.path.lexists(code / path):
             raise TreeError(f"static: '{path}' is neither in the code nor made by a setup step")
@@ -87,7 +150,27 @@ def publish(code: Path, public: Path, paths: Iterable[str], allowed: Iterable[Pa
         for part in Path(path).parts[:-1]:
             parent /= part
             _folder(parent)
-        _publish(code / path, public / path, roots, ())
+        todo.append((code / path, public / path, ()))
+    done: set[Path] = set()
+    repeated = 0
+    while todo:
+        source, target, above = todo.pop()
+        real = _published(source, roots, above)
+        if real.is_dir():
+            _folder(target)
+            inside = [(entry, target / entry.name, (*above, real)) for entry in real.iterdir()]
+            repeated += len(inside) + 1 if real in done else 0
+            done.add(real)
+            todo += inside
+        elif not target.exists():
+            # The same file twice costs no space; in the code folder nobody but the application's group reaches it.
+            real.chmod(0o644)
+            target.hardlink_to(real)
+        if repeated > MOST_REPEATED:
+            raise TreeError(
+                f"static: links to folders, such as those on the way to {source}, publish more than"
+                f" {MOST_REPEATED} files again; publish each folder once"
+            )
 
 
 def _folder(path: Path) -> None:
@@ -95,32 +178,41 @@ def _folder(path: Path) -> None:
     path.chmod(0o755)
 
 
-def _publish(source: Path, target: Path, roots: list[Path], above: tuple[Path, ...]) -> None:
+def _published(source: Path, roots: list[Path], above: tuple[Path, ...]) -> Path:
+    """Return the file or folder that is published for `source`, which lies in the last of those `above`."""
+    if above and not source.is_symlink():
+        return source
     try:
         real = source.resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as problem:
+        if getattr(problem, "errno", None) == errno.ENAMETOOLONG:
+            raise
         raise TreeError(f"static: the link {source} leads nowhere") from None
     if not any(real.is_relative_to(root) for root in roots) or real in above:
         raise TreeError(f"static: the link {source} leads out of the release or in a circle, to {real}")
-    if real.is_dir():
-        _folder(target)
-        for entry in sorted(real.iterdir()):
-            _publish(entry, target / entry.name, roots, (*above, real))
-    elif not target.exists():
-        # The same file twice costs no space; in the code folder nobody but the application's group reaches it.
-        real.chmod(0o644)
-        target.hardlink_to(real)
+    return real
 
 
 def remove(path: Path) -> bool:
-    """Removes a file, link or folder with all that is in it; returns whether there was one."""
+    """Removes a file, link or folder with all that is in it, however deep; returns whether there was one."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        _tool("rm", "--recursive", "--force", "--", str(path))
         return True
     if os.path.lexists(path):
         path.unlink()
         return True
     return False
+
+
+def _tool(name: str, *arguments: str) -> str:
+    """Return what a tool of the system printed; of one that only complained, raises TreeError with that."""
+    program = shutil.which(name) or name
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, encoding="utf-8", errors="backslashreplace", check=False
+    )
+    if done.returncode and not done.stdout:
+        raise TreeError(f"{name}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def write(path: Path, text: str, mode: int) -> None:
@@ -155,10 +247,5 @@ def sync(folder: Path) -> None:
 
 def size(path: Path) -> int:
     """Returns the bytes of the disk that a folder takes with all in it; a file with several names counts once."""
-    found = [path.lstat()]
-    for _folder, folders, files, handle in os.fwalk(path):
-        for name in (*folders, *files):
-            # Who runs as its user may remove a file meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                found.append(os.stat(name, dir_fd=handle, follow_symlinks=False))
-    return sum({(info.st_dev, info.st_ino): info.st_blocks * 512 for info in found}.values())
+    # Who runs as its user may remove a file meanwhile: du complains, and counts the others.
+    return int(_tool("du", "--summarize", "--block-size=1", "--", str(path)).split()[0])

@@ -18,6 +18,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+DEEPEST = 200
+MOST_LINKS = 40
+"""The kernel follows no more on one way, so what lies behind them is out of reach."""
+
 
 class Refused(Exception):
     """The archive has a member that may not be unpacked."""
@@ -37,16 +41,22 @@ class Member:
 def unpack(path: Path, folder: Path, strip: bool) -> None:
     """Unpacks a tar or zip archive into an existing folder; with `strip` without a single folder at its top.
 
-    Raises Refused before anything is written.
+    Raises Refused before anything is written, or at the first damaged member; OSError where the folder takes no more.
     """
-    if tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            _write(list(_tar(tar)), folder, strip)
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            _write(list(_zip(archive)), folder, strip)
-    else:
-        raise Refused("it is no tar or zip archive")
+    try:
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                _write(list(_tar(tar)), folder, strip)
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                _write(list(_zip(archive)), folder, strip)
+        else:
+            raise Refused("it is no tar or zip archive")
+    except (Refused, OSError):
+        raise
+    except Exception as problem:
+        # What tarfile, zipfile and their decompressors raise for nonsense is not listed anywhere.
+        raise Refused(f"it is damaged: {problem!r}") from problem
 
 
 def _tar(archive: tarfile.TarFile) -> t.Iterator[Member]:
@@ -87,6 +97,8 @@ def _parts(name: str) -> list[str]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name:
         raise Refused(f"member {name!r} leads out of the archive's folder")
+    if len(parts) > DEEPEST:
+        raise Refused(f"member {name[:80]!r}… is more than {DEEPEST} folders deep")
     return parts
 
 
@@ -96,9 +108,10 @@ def _write(members: list[Member], folder: Path, strip: bool) -> None:
     if strip and not is_file_on_top and len({member.parts[0] for member in members}) == 1:
         for member in members:
             del member.parts[0]
-    for member in members:
-        if member.target:
-            _check_link(member)
+    links = {tuple(member.parts): member.target for member in members if member.target}
+    for parts, target in links.items():
+        if leads_out(parts, links):
+            raise Refused(f"link {'/'.join(parts)!r} leads out of the archive's folder, to {target!r}")
     for member in members:
         path = folder.joinpath(*member.parts)
         parent = path.parent if member.open or member.target else path
@@ -115,14 +128,34 @@ def _write(members: list[Member], folder: Path, strip: bool) -> None:
             folder.joinpath(*member.parts).symlink_to(member.target)
 
 
-def _check_link(member: Member) -> None:
-    where = os.path.normpath("/".join([*member.parts[:-1], member.target]))
-    if member.target.startswith("/") or where == ".." or where.startswith("../"):
-        raise Refused(f"link {'/'.join(member.parts)!r} leads out of the archive's folder, to {member.target!r}")
+def leads_out(link: tuple[str, ...], links: t.Mapping[tuple[str, ...], str]) -> bool:
+    """Return whether a link leaves the folder in which `links` are, on its way through the other ones."""
+    where: list[str] = []
+    todo = [*reversed(link)]
+    followed = 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            if not where:
+                return True
+            where.pop()
+        elif part not in ("", "."):
+            where.append(part)
+        target = links.get(tuple(where))
+        if target is None or part in ("", ".", ".."):
+            continue
+        if target.startswith("/"):
+            return True
+        followed += 1
+        if followed > MOST_LINKS:
+            return False
+        where.pop()
+        todo += reversed(target.split("/"))
+    return False
 
 
 if __name__ == "__main__":
     try:
         unpack(Path(sys.argv[1]), Path(sys.argv[2]), "--strip" in sys.argv[3:])
-    except (Refused, OSError, tarfile.TarError, zipfile.BadZipFile) as problem:
+    except (Refused, OSError) as problem:
         raise SystemExit(f"the archive was not unpacked: {problem}") from None

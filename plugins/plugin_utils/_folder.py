@@ -5,60 +5,79 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-EXCLUDED = frozenset((".git", ".hg", ".svn", "__pycache__", ".venv", ".tox", "node_modules"))
+from ..module_utils._contents import file_digest, line
+from ..module_utils._unpack import leads_out
+from ._ignore import Ignore
 
 
 class FolderError(Exception):
     """A folder that cannot be a source; the text says why."""
 
 
-def entries(folder: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
-    """All that belongs to the source, sorted: relative name, path, status.
+@dataclass
+class Source:
+    """All of a folder that belongs to the source, sorted, and what stays behind."""
 
-    Raises FolderError for what cannot travel.
-    """
-
-    def visit(where: Path, prefix: str) -> Iterator[tuple[str, Path, os.stat_result]]:
-        for path in sorted(where.iterdir(), key=lambda path: path.name):
-            if path.name in EXCLUDED or path.name.endswith(".pyc"):
-                continue
-            name = f"{prefix}{path.name}"
-            info = path.lstat()
-            if stat.S_ISLNK(info.st_mode):
-                _check_link(name, str(path.readlink()))
-            elif not stat.S_ISDIR(info.st_mode) and not stat.S_ISREG(info.st_mode):
-                raise FolderError(f"'{name}' is no file, folder or link")
-            yield name, path, info
-            if stat.S_ISDIR(info.st_mode):
-                yield from visit(path, f"{name}/")
-
-    yield from visit(folder, "")
+    folder: Path
+    entries: list[tuple[str, Path, os.stat_result]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Names, with what leaves them out; folders end with a slash."""
 
 
-def _check_link(name: str, target: str) -> None:
-    where = os.path.normpath("/".join([*name.split("/")[:-1], target]))
-    if target.startswith("/") or where == ".." or where.startswith("../"):
-        raise FolderError(f"the link '{name}' leads out of the folder, to '{target}'")
+def source(folder: Path) -> Source:
+    """Return what a folder has; raise FolderError for what cannot travel."""
+    found = Source(folder)
+    ignore = Ignore(folder)
+    links: dict[tuple[str, ...], str] = {}
+    todo = [*_inside(folder, (), ignore)]
+    while todo:
+        path, parts = todo.pop()
+        name = "/".join(parts)
+        info = path.lstat()
+        is_folder = stat.S_ISDIR(info.st_mode)
+        why = ignore.why(parts, is_folder)
+        if why == "built in":
+            continue
+        if why:
+            found.left_out[f"{name}/" if is_folder else name] = why
+            continue
+        if stat.S_ISLNK(info.st_mode):
+            links[parts] = str(path.readlink())
+        elif is_folder:
+            todo += _inside(path, parts, ignore)
+        elif not stat.S_ISREG(info.st_mode):
+            raise FolderError(f"'{name}' is no file, folder or link")
+        found.entries.append((name, path, info))
+    for parts, target in links.items():
+        if target.startswith("/") or leads_out(parts, links):
+            raise FolderError(f"the link '{'/'.join(parts)}' leads out of the folder, to '{target}'")
+    return found
 
 
-def digest(folder: Path) -> str:
+def _inside(folder: Path, parts: tuple[str, ...], ignore: Ignore) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Yield what is in a folder, the last one first: the caller takes it from the end."""
+    ignore.enter(parts)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name, reverse=True):
+        yield path, (*parts, path.name)
+
+
+def digest(found: Source) -> str:
     """SHA-256 over names, kinds, x-bits and contents; times, owners and other modes do not count."""
     total = hashlib.sha256()
-    for name, path, info in entries(folder):
+    for name, path, info in found.entries:
         if stat.S_ISLNK(info.st_mode):
-            what = ["link", str(path.readlink())]
+            total.update(line(name, "link", str(path.readlink())))
         elif stat.S_ISDIR(info.st_mode):
-            what = ["folder"]
+            total.update(line(name, "folder"))
         else:
-            what = ["program" if info.st_mode & stat.S_IXUSR else "file", file_digest(path)]
-        total.update(json.dumps([name, *what]).encode("utf-8") + b"\n")
+            total.update(line(name, "program" if info.st_mode & stat.S_IXUSR else "file", file_digest(path)))
     return total.hexdigest()
 
 
@@ -76,16 +95,10 @@ def find(origin: str, folders: Sequence[Path]) -> Path:
     raise FolderError(f"'{origin}' does not exist on the controller; looked for {places}")
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def pack(folder: Path, file: Path) -> None:
+def pack(found: Source, file: Path) -> None:
     """Writes the source as a tar.gz."""
     with tarfile.open(file, "w:gz", compresslevel=6, format=tarfile.PAX_FORMAT) as archive:
-        for name, path, info in entries(folder):
+        for name, path, info in found.entries:
             member = tarfile.TarInfo(name)
             member.mtime = int(info.st_mtime)
             member.mode = 0o755 if info.st_mode & stat.S_IXUSR else 0o644

@@ -125,10 +125,15 @@ def _url(value: t.Any) -> str:
     return str(value)
 
 
+def _normal(path: str) -> str:
+    # Two slashes at the beginning stay in POSIX, and mean one to everybody here.
+    return re.sub("^//", "/", posixpath.normpath(path))
+
+
 def _file_path(value: t.Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value) or ".." in value.split("/"):
         raise ValueError(f"{value!r} is no path; write one inside the release, such as static, or an absolute one")
-    return posixpath.normpath(value)
+    return _normal(value)
 
 
 # What is not an application's to write, or is another folder in its sandbox than on the host.
@@ -139,7 +144,7 @@ _CLOSED = (
 
 
 def _writable_path(value: t.Any) -> str:
-    path = posixpath.normpath(str(value))
+    path = _normal(str(value))
     # systemd would take these for something else than a name.
     if not re.fullmatch(r"/[A-Za-z0-9._+@/-]+", path) or ".." in str(value).split("/"):
         raise ValueError(f"{value!r} is no absolute path; write one such as /srv/uploads")

@@ -8,15 +8,19 @@ import asyncio
 import errno
 import json
 import os
+import pwd
 import re
 import shutil
+import subprocess
 import sys
+import tarfile
 import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._builder import Builder, Problems
+from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
 from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._step import Outcome, Step
 
@@ -221,6 +225,51 @@ def test_one_failure(make: Make, layout: Layout) -> None:
     assert not (layout.app("good") / "next").is_symlink()
 
 
+def explodes(_step: Step) -> Outcome:
+    """A step that brings us into trouble that nobody thought of."""
+    raise RecursionError("too deep for secret-key")
+
+
+UNFORESEEN = r"\Aapp bad: this should not happen, please report it\n(.|\n)*RecursionError: too deep for \*{8}\Z"
+
+
+def test_whatever_breaks_a_build_leaves_the_others(make: Make, layout: Layout) -> None:
+    bad = app("bad", setup=[{"run": "x"}], env={"KEY": "secret-key"})
+    builder, _stage = make(bad, app("good"), answers={"setup[0]": explodes})
+    with pytest.raises(Problems, match=UNFORESEEN):
+        run(builder)
+    assert (len(folders(layout, "good")), len(folders(layout, "bad"))) == (1, 0)
+
+
+def test_whatever_breaks_a_plan_leaves_the_others(make: Make) -> None:
+    bad = app("bad", source={"git": "x"}, env={"KEY": "secret-key"})
+    builder, _stage = make(bad, app("good", user="nosuchuser"), answers={"source.git": explodes})
+    asyncio.run(builder.plan())
+    with pytest.raises(Problems, match=UNFORESEEN.replace(r"\Z", "\n.*'nosuchuser' has no account on this host")):
+        builder.refuse()
+
+
+def test_folders_of_any_depth(make: Make, layout: Layout) -> None:
+    def dig(step: Step) -> None:
+        handle = os.open(step.cwd, os.O_RDONLY)
+        for _ in range(1500):
+            os.mkdir("deeper", dir_fd=handle)
+            os.chown("deeper", pwd.getpwnam(USER).pw_uid, -1, dir_fd=handle)
+            inner = os.open("deeper", os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        os.close(handle)
+
+    deep = {"setup": [{"run": "x"}]}
+    run(make(app("bad", **deep), app("good"), answers={"setup[0]": dig})[0])
+    builder, _stage = make(app("bad", static={"/x": "deeper"}, **deep), answers={"setup[0]": dig})
+    with pytest.raises(Problems, match=r"app bad: release: .*: File name too long"):
+        run(builder)
+    assert len(folders(layout, "good")) == len(folders(layout, "bad")) == 1
+    # pytest itself cannot remove a folder that is so deep.
+    subprocess.run(["rm", "-rf", layout.root], check=True)
+
+
 def test_missing_static_files(make: Make, layout: Layout) -> None:
     builder, _stage = make(app(static={"/static/": "static"}))
     with pytest.raises(Problems, match="app shop: static: 'static' is neither in the code nor made by a setup step"):
@@ -239,17 +288,37 @@ def test_checks_say_so_without_touching(make: Make, layout: Layout) -> None:
     assert not layout.root.exists()
 
 
-def test_uploads_are_asked_for_once(make: Make, layout: Layout, tmp_path: Path) -> None:
-    described = app(source={"path": "./shop", "digest": "d1"})
-    builder, _stage = make(described, app("twin", source={"path": "./shop", "digest": "d1"}))
+@pytest.fixture
+def upload(tmp_path: Path) -> Path:
+    """A folder of the controller as it arrives."""
+    (tmp_path / "x.py").write_text("x", encoding="utf-8")
+    with tarfile.open(tmp_path / "upload", "w:gz") as archive:
+        archive.add(tmp_path / "x.py", "x.py")
+    return tmp_path / "upload"
+
+
+def test_uploads_are_asked_for_once(make: Make, layout: Layout, upload: Path) -> None:
+    digest = tar_digest(upload)
+    described = app(source={"path": "./shop", "digest": digest})
+    builder, _stage = make(described, app("twin", source={"path": "./shop", "digest": digest}))
     asyncio.run(builder.plan())
-    assert builder.needed() == ["d1"]
-    (tmp_path / "upload").write_text("x", encoding="utf-8")
-    builder, stage = make(described, uploads={"d1": str(tmp_path / "upload")})
+    assert builder.needed() == [digest]
+    builder, stage = make(described, uploads={digest: str(upload)})
     run(builder)
     assert builder.needed() == []
     assert stage.names()[0] == "source.path"
     assert not (folders(layout)[0] / "source").exists()
+
+
+@pytest.mark.parametrize("kind", ["path", "archive"])
+def test_another_upload_than_was_announced(make: Make, layout: Layout, upload: Path, kind: str) -> None:
+    described = app(source={kind: "./shop", "digest": "0" * 64})
+    words = f"app shop: source.{kind}: './shop' changed on the controller while it was sent"
+    for content in (upload.read_bytes(), upload.read_bytes()[:-9], b""):
+        upload.write_bytes(content)
+        with pytest.raises(Problems, match=words):
+            run(make(described, uploads={"0" * 64: str(upload)})[0])
+        assert folders(layout) == []
 
 
 def git(version: str | None = None) -> App:

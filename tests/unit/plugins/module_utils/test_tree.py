@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import resource
 import stat
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,87 @@ def test_seal_leaves_the_target_of_a_hard_link_alone(code: Path) -> None:
     assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (OTHER, OTHER, 0o644)
 
 
+def test_seal_ends_what_somebody_still_writes(code: Path) -> None:
+    file, mapped = code / "manage.py", code / "pkg/a.py"
+    (code / "again").hardlink_to(file)
+    os.utime(mapped, (1, 1))
+    with mapped.open("r+b") as opened:
+        mapping = mmap.mmap(opened.fileno(), 0)
+    other = code.parent / "other-name"
+    other.hardlink_to(code / "pkg/shared")
+    with file.open("r+b") as handle:
+        _tree.seal(code, USER, GROUP)
+        handle.write(b"evil")
+        handle.flush()
+        mapping[0:4] = b"evil"
+        other.write_text("evil", encoding="utf-8")
+    texts = {path.name: path.read_text(encoding="utf-8") for path in code.rglob("*") if path.is_file()}
+    assert {name: texts[name] for name in ("manage.py", "again", "a.py", "shared")} == {
+        "manage.py": "manage.py",
+        "again": "manage.py",
+        "a.py": "pkg/a.py",
+        "shared": "pkg/shared",
+    }
+    assert modes(code)["manage.py"] == modes(code)["again"] == f"750 0:{GROUP}"
+    assert mapped.stat().st_mtime == 1
+    assert sorted(path.name for path in code.iterdir()) == ["again", "manage.py", "out", "pkg"]
+
+
+def test_seal_copies_nothing_that_is_closed(code: Path) -> None:
+    before = (code / "manage.py").stat().st_ino
+    _tree.seal(code, USER, GROUP)
+    assert (code / "manage.py").stat().st_ino == before
+
+
+def dig(folder: Path, depth: int) -> None:
+    """Makes folders in each other, deeper than the longest path of the kernel."""
+    handle = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("deeper", dir_fd=handle)
+        os.chown("deeper", USER, USER, dir_fd=handle)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = inner
+    with open(os.open("bottom", os.O_WRONLY | os.O_CREAT, dir_fd=handle), "wb") as file:
+        file.write(b"x" * 2**16)
+        os.fchown(file.fileno(), USER, USER)
+    os.close(handle)
+
+
+@pytest.fixture
+def few_handles(tmp_path: Path) -> Iterator[None]:
+    """As a login has them, and fewer."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(128, before[0]), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    # pytest itself cannot remove a folder that is so deep.
+    subprocess.run(["rm", "-rf", tmp_path], check=True)
+
+
+def test_any_depth(code: Path, few_handles: None) -> None:
+    dig(code, 1500)
+    assert _tree.size(code) >= 2**16
+    _tree.seal(code, USER, GROUP)
+    found = subprocess.run(["find", code, "-name", "deeper", "-user", "0"], capture_output=True, text=True, check=True)
+    assert found.stdout.count("\n") == 1500
+    assert _tree.remove(code)
+    assert not code.exists()
+
+
+def test_too_deep_to_publish_is_a_problem_of_that_application(release: Path, few_handles: None) -> None:
+    dig(release / "code/static", 1500)
+    with pytest.raises(OSError, match="File name too long"):
+        publish(release, "static")
+
+
+def test_names_that_are_not_utf8(code: Path) -> None:
+    os.mkfifo(bytes(code) + b"/\xff")
+    with pytest.raises(TreeError) as caught:
+        _tree.seal(code, USER, GROUP)
+    assert str(caught.value).endswith("/\udcff is no file, folder or link; a release must not contain it")
+
+
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
     """A sealed release with static files."""
@@ -154,6 +238,24 @@ def test_publish_refuses(release: Path, case: str) -> None:
     spoil(release / "code" / "static")
     with pytest.raises(TreeError, match=words):
         publish(release, "static")
+
+
+def test_links_do_not_multiply_without_end(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tree, "MOST_REPEATED", 200)
+    static = release / "code/static"
+    for number in range(31):
+        (static / f"bomb{number}").mkdir()
+        for name in "ab":
+            (static / f"bomb{number}" / name).symlink_to(f"../bomb{number + 1}")
+    (static / "bomb31").mkdir()
+    with pytest.raises(TreeError, match="publish more than 200 files again"):
+        publish(release, "static")
+
+
+def test_a_folder_may_be_published_twice(release: Path) -> None:
+    (release / "code/static/new").symlink_to("css")
+    publish(release, "static")
+    assert (release / "public/static/new/a.css").samefile(release / "public/static/css/a.css")
 
 
 def test_remove_follows_no_link(tmp_path: Path) -> None:

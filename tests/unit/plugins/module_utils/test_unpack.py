@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import stat
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _unpack
 from ansible_collections.pyhost.web.plugins.module_utils._unpack import Refused, unpack
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 FILE, LINK, HARD, FOLDER = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 
@@ -77,6 +82,14 @@ GOOD: dict[str, tuple[Members, dict[str, str]]] = {
         [("p/a", FILE, "A", 0o644), ("p/d/l", LINK, "../a", 0o777)],
         {"a": "A", "d/l": "-> ../a"},
     ),
+    "links through others": (
+        [("p/d/x/y", FILE, "Y", 0o644), ("p/l", LINK, "d/x", 0o777), ("p/m", LINK, "l/../x/y", 0o777)],
+        {"d/x/y": "Y", "l": "-> d/x", "m": "-> l/../x/y"},
+    ),
+    "links in a circle": (
+        [("p/a", LINK, "b", 0o777), ("p/b", LINK, "a", 0o777)],
+        {"a": "-> b", "b": "-> a"},
+    ),
     "set-user-ID": ([("p/a", FILE, "A", 0o4755)], {"a*": "A"}),
 }
 
@@ -86,11 +99,15 @@ BAD: dict[str, Members] = {
     "link to an absolute path": [("p/l", LINK, "/etc", 0o777)],
     "link out": [("p/l", LINK, "../../x", 0o777)],
     "link out once its folder is left out": [("p/l", LINK, "../x", 0o777)],
+    "link out through another one": [("p/d/x", LINK, "..", 0o777), ("p/e", LINK, "d/x/..", 0o777)],
+    "link out through one that comes later": [("p/a", LINK, "b/x/../..", 0o777), ("p/b", LINK, ".", 0o777)],
+    "very deep": [("p/" * 2000 + "a", FILE, "A", 0o644)],
 }
 
 BAD_TAR: dict[str, Members] = {
     "device": [("p/d", tarfile.CHRTYPE, "", 0o666)],
     "pipe": [("p/f", tarfile.FIFOTYPE, "", 0o666)],
+    "hard link to what is not there": [("p/h", HARD, "p/a", 0o644)],
     "hard link out": [("p/a", FILE, "A", 0o644), ("p/h", HARD, "/etc/passwd", 0o644)],
 }
 
@@ -137,3 +154,52 @@ def test_as_a_program(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "the archive was not unpacked: it is no tar or zip archive\n")
+
+
+names = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=4).map("/".join)
+members = st.lists(st.tuples(names, st.sampled_from([FILE, LINK, FOLDER]), names, st.just(0o755)), max_size=8)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@given(members, st.sampled_from([tar, zipped]), st.booleans())
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+def test_nothing_leads_out(members: Members, make: Make, strip: bool) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        top = Path(temporary)
+        folder = top / "in/code"
+        folder.mkdir(parents=True)
+        archive = make(top / "archive", members)
+        with contextlib.suppress(Refused, OSError):
+            unpack(archive, folder, strip)
+        real = os.path.realpath(folder)
+        for path in folder.rglob("*"):
+            where = os.path.realpath(path)
+            assert (where + "/").startswith(real + "/"), (path, where)
+        assert sorted(path.name for path in top.rglob("*") if not path.is_relative_to(folder)) == ["archive", "in"]
+
+
+damages = st.lists(st.tuples(st.integers(0, 999), st.binary(max_size=8)), max_size=4)
+
+
+@given(st.sampled_from(["w:gz", "w:bz2", "w:xz", "w", "zip"]), damages)
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+def test_damaged_archives_are_refused(kind: str, damages: list[tuple[int, bytes]]) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        top = Path(temporary)
+        archive = top / "archive"
+        if kind == "zip":
+            zipped(archive, [("p/a", FILE, "A" * 99, 0o644), ("p/l", LINK, "a", 0o777)])
+        else:
+            with tarfile.open(archive, kind) as file:
+                info = tarfile.TarInfo("p/a")
+                info.size = 99
+                file.addfile(info, io.BytesIO(b"A" * 99))
+        content = bytearray(archive.read_bytes())
+        for place, text in damages:
+            start = place % len(content)
+            content[start : start + len(text)] = text
+        archive.write_bytes(content)
+        (top / "code").mkdir()
+        with contextlib.suppress(Refused, OSError):
+            unpack(archive, top / "code", strip=True)
+        assert sorted(path.name for path in top.iterdir()) == ["archive", "code"]

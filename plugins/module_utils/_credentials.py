@@ -1,0 +1,108 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Users and passwords in addresses reach git, pip and uv by files: these programs put addresses into arguments.
+
+Every account of a host can read the arguments of every process.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+_LOGIN = re.compile(r"(?P<scheme>(?:git\+)?(?:https?|ftps?)://)(?P<user>[^/?#\s]*)@(?P<host>[^/?#\s@]+)")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+# A program whose proxy has a password gets it from the environment; pip hands this one on as an argument.
+_PIP_PROXY = "PIP_PROXY"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A user and a password, as a server gets them, for `address` (scheme, host and port)."""
+
+    address: str
+    user: str
+    password: str
+    is_git: bool = False
+
+    @property
+    def host(self) -> str:
+        """The host, as a netrc file names it."""
+        return urllib.parse.urlsplit(self.address).hostname or ""
+
+
+def take_out(text: str, env: Mapping[str, str] | None = None) -> tuple[str, list[Login]]:
+    """Return a text whose addresses have no login, and the logins that they had.
+
+    Variables of `env` may stand in a login, as pip allows it.
+    """
+    found: list[Login] = []
+
+    def without(match: re.Match[str]) -> str:
+        login = _VARIABLE.sub(lambda name: (env or {}).get(name[1], name[0]), match["user"])
+        user, _colon, password = login.partition(":")
+        scheme = match["scheme"].removeprefix("git+")
+        found.append(
+            Login(
+                scheme + match["host"],
+                urllib.parse.unquote(user),
+                urllib.parse.unquote(password),
+                scheme != match["scheme"],
+            )
+        )
+        return match["scheme"] + match["host"]
+
+    return _LOGIN.sub(without, text), found
+
+
+def of_installers(env: Mapping[str, str]) -> tuple[dict[str, str], list[Login]]:
+    """Return an environment in which the settings of pip and uv have no login, and the logins that they had."""
+    kept, logins = dict(env), []
+    if "@" in kept.get(_PIP_PROXY, ""):
+        proxy = kept.pop(_PIP_PROXY)
+        kept = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, **kept}
+    for name, value in kept.items():
+        if name.startswith(("PIP_", "UV_")):
+            kept[name], found = take_out(value)
+            logins += found
+    return kept, logins
+
+
+def problems(logins: Iterable[Login]) -> list[str]:
+    """Return which logins cannot be handed over."""
+    found: dict[str, str] = {}
+    seen: dict[tuple[bool, str], Login] = {}
+    for login in logins:
+        first = seen.setdefault((login.is_git, login.host), login)
+        if (first.user, first.password) != (login.user, login.password):
+            found[login.host] = f"{login.host} has two logins in requirements and build_env; use one of them for both"
+        if re.search(r"[\0-\x1f\x7f]", login.user + login.password):
+            found[login.host] = f"the login of {login.host} has control characters, which no file of logins can hold"
+    return sorted(found.values())
+
+
+def netrc(logins: Iterable[Login]) -> str:
+    """Return the text of a netrc file, which pip and uv read."""
+
+    def quoted(text: str) -> str:
+        return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+    return "".join(
+        f"machine {login.host}\nlogin {quoted(login.user)}\npassword {quoted(login.password)}\n"
+        for login in dict.fromkeys(logins)
+    )
+
+
+def git_config(logins: Iterable[Login]) -> tuple[str, dict[str, str]]:
+    """Return a configuration of git, which has no secret in it, and the environment from which it takes them."""
+    text = ""
+    env: dict[str, str] = {}
+    for number, login in enumerate(dict.fromkeys(logins)):
+        user, password = f"PYHOST_USER_{number}", f"PYHOST_PASSWORD_{number}"
+        env |= {user: login.user, password: login.password}
+        helper = rf"printf 'username=%s\\npassword=%s\\n' \"${user}\" \"${password}\""
+        text += f'[credential "{login.address}"]\n\thelper = "!f() {{ {helper}; }}; f"\n'
+    return text, env
