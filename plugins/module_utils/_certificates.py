@@ -10,12 +10,14 @@ step, and their configuration stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import secrets
 import shutil
 import ssl
+import stat
 import tempfile
 import time
 import typing as t
@@ -23,8 +25,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ._lock import LockedError, alone
+
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
 """certbot's names."""
+
+LINEAGE = "pyhost_"
+"""How the names of our certificates begin at certbot. No domain contains an underscore, so certbot gives no certificate
+of the operator such a name by itself."""
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+"""A name is a file here and at certbot."""
+
+LOCK_TIMEOUT = 600.0
+"""Seconds; issuing the certificates of many sites takes minutes."""
 
 NOT_LOADED = ".not_loaded"
 """Where certbot's hook notes that the server did not load what it has renewed."""
@@ -36,6 +50,8 @@ STAND_IN_DAYS = 7
 
 SAID = 20
 """Lines of certbot's words that a message quotes."""
+
+EXPOSED = "let the file, and every folder and link on the way to it, belong to root and be writable by root only"
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command; returns its status and its output."""
@@ -101,24 +117,95 @@ class Acme:
     email: str = ""
 
 
+class Certbot:
+    """certbot's certificates of ours, by the names of their sites; those of the operator have other names there."""
+
+    def __init__(self, run: Run, acme: Acme, folder: Path, webroot: Path) -> None:
+        self.run = run
+        self.acme = acme
+        self.folder = folder
+        self.webroot = webroot
+
+    def live(self, name: str) -> Path:
+        """Return the folder with the newest chain and key."""
+        return self.folder / "live" / f"{LINEAGE}{name}"
+
+    def has(self, name: str) -> bool:
+        """Whether certbot has such a certificate, and renews it."""
+        return self._renewal(name).is_file()
+
+    def server(self, name: str) -> str:
+        """Return the ACME server that issued a certificate; empty where nothing says so."""
+        text = self._renewal(name).read_text() if self.has(name) else ""
+        found = re.search(r"^server = (\S+)$", text, re.MULTILINE)
+        return found[1] if found else ""
+
+    def issue(self, one: Wanted) -> tuple[int, str]:
+        """Ask the ACME server; return certbot's status and output."""
+        # Another server's certificate is no renewal.
+        again = ["--force-renewal"] if self.server(one.name) not in ("", self.acme.server) else []
+        # Every account of the host can read a command line.
+        with tempfile.NamedTemporaryFile("w", prefix="pyhost-", suffix=".ini") as settings:
+            settings.write(f"server = {self.acme.server}\n")
+            settings.write(f"email = {self.acme.email}\n" if self.acme.email else "register-unsafely-without-email\n")
+            settings.flush()
+            return self.run(
+                [
+                    "certbot", "certonly", "--non-interactive", "--agree-tos", "--config", settings.name, "--webroot",
+                    "--webroot-path", str(self.webroot), "--key-type", "ecdsa", "--cert-name", f"{LINEAGE}{one.name}",
+                    "--keep-until-expiring", "--renew-with-new-domains", *again,
+                    *(word for domain in one.domains for word in ("--domain", domain)),
+                ]
+            )  # fmt: skip
+
+    def delete(self, name: str) -> str:
+        """Delete a certificate; return certbot's words where it did not."""
+        status, output = self.run(["certbot", "delete", "--non-interactive", "--cert-name", f"{LINEAGE}{name}"])
+        return (output or f"status {status}") if status else ""
+
+    def _renewal(self, name: str) -> Path:
+        return self.folder / "renewal" / f"{LINEAGE}{name}.conf"
+
+
 class Certificates:
     """The certificates below C(root)."""
 
     def __init__(
-        self, run: Run, wanted: Iterable[Wanted], acme: Acme, check: bool = False, root: Path = Path("/")
+        self, run: Run, wanted: Sequence[Wanted], acme: Acme, check: bool = False, root: Path = Path("/")
     ) -> None:
+        problems = list(_wrong(wanted, acme))
+        if problems:
+            raise CertificatesError("\n".join(problems))
         self.run = run
         self.wanted = {one.name: one for one in wanted}
         self.acme = acme
         self.check = check
         self.folder = root / "etc/pyhost/tls"
-        self.letsencrypt = root / "etc/letsencrypt"
         self.webroot = root / "var/lib/pyhost/.acme"
+        self.certbot = Certbot(run, acme, root / "etc/letsencrypt", self.webroot)
+        self.lock = root / "run/pyhost-certificates.lock"
+        self.lock_timeout = LOCK_TIMEOUT
+
+    @contextlib.contextmanager
+    def _alone(self) -> t.Iterator[None]:
+        """Keep other runs out; check mode, which writes nothing, neither waits nor lets others wait."""
+        if self.check:
+            yield
+            return
+        try:
+            with alone(self.lock, self.lock_timeout):
+                yield
+        except LockedError as error:
+            raise CertificatesError(str(error)) from None
 
     # Before the server has them
 
     def prepare(self) -> Outcome:
         """Give every name a certificate that the server can begin with; raise CertificatesError where that fails."""
+        with self._alone():
+            return self._prepare()
+
+    def _prepare(self) -> Outcome:
         outcome = Outcome()
         problems = list(filter(None, map(self._complaint, self.wanted.values())))
         if problems:
@@ -146,6 +233,10 @@ class Certificates:
             # An earlier task may bring them.
             if missing:
                 return "" if self.check else f"{where}: this host has no file {' and no file '.join(missing)}"
+            for path in (one.certificate, one.key):
+                exposed = _exposed(Path(path))
+                if exposed:
+                    return f"{where}: {path} is read as root, but others than root may change {exposed}; {EXPOSED}"
             return _mismatch(where, Path(one.certificate), Path(one.key))
         with tempfile.TemporaryDirectory(prefix="pyhost-") as folder:
             _give(one, Path(folder))
@@ -213,8 +304,6 @@ class Certificates:
         """Let the name lead to another certificate, and remove those of ours that it has no use for."""
         if self.check:
             return
-        if target.startswith(".acme/"):
-            self._made(target, lambda folder: _link_all(self.letsencrypt / "live" / name, folder))
         link, new = self.folder / name, self.folder / f".new.{name}"
         new.unlink(missing_ok=True)
         new.symlink_to(target)
@@ -231,9 +320,13 @@ class Certificates:
 
         One that is not issued is among the C(failures) and leaves its site what it has.
         """
+        with self._alone():
+            return self._issue()
+
+    def _issue(self) -> Outcome:
         outcome = Outcome()
         for one in self._to_issue():
-            words = "" if self.check else self._certbot(one)
+            words = "" if self.check else self._ask(one)
             if words:
                 has = "only a stand-in" if self._target(one.name).startswith(".stand_in/") else "the certificate it had"
                 outcome.failures.append(
@@ -245,8 +338,9 @@ class Certificates:
                 self._lead(one.name, f".acme/{one.name}")
         for name in self._left():
             outcome.removed.append(str(self.folder / name))
-            if not self.check:
-                self._remove(name)
+            words = "" if self.check else self._remove(name)
+            if words:
+                outcome.failures.append(f"{name}: certbot did not delete {LINEAGE}{name}: {words}")
         if not self._renews():
             outcome.units["certbot.timer"] = "start"
             status, output = (0, "") if self.check else self.run(["systemctl", "enable", "--now", "certbot.timer"])
@@ -255,19 +349,17 @@ class Certificates:
         self._describe(outcome)
         return outcome
 
-    def _certbot(self, one: Wanted) -> str:
-        """Ask for a certificate; return certbot's words where it got none."""
-        account = ["--email", self.acme.email] if self.acme.email else ["--register-unsafely-without-email"]
-        # Another server's certificate is no renewal.
-        again = ["--force-renewal"] if self._server(one.name) not in ("", self.acme.server) else []
-        status, output = self.run(
-            [
-                "certbot", "certonly", "--non-interactive", "--agree-tos", *account, "--server", self.acme.server,
-                "--webroot", "--webroot-path", str(self.webroot), "--key-type", "ecdsa", "--cert-name", one.name,
-                "--keep-until-expiring", "--renew-with-new-domains", *again,
-                *(word for domain in one.domains for word in ("--domain", domain)),
-            ]
-        )  # fmt: skip
+    def _ask(self, one: Wanted) -> str:
+        """Have a certificate issued; return certbot's words where it was not."""
+        issued = f".acme/{one.name}"
+        if self.certbot.has(one.name) and not (self.folder / issued).is_dir():
+            return (
+                f"it has a certificate named {LINEAGE}{one.name} already, which pyhost.web did not issue; remove it"
+                f" with `certbot delete --cert-name {LINEAGE}{one.name}`, and run again"
+            )
+        # Before certbot runs: an interrupted run must not leave a certificate that nobody knows to be ours.
+        self._made(issued, lambda folder: _link_all(self.certbot.live(one.name), folder))
+        status, output = self.certbot.issue(one)
         if status:
             return "\n".join(output.splitlines()[-SAID:]) or f"status {status}"
         seen = self._live(one.name)
@@ -280,14 +372,8 @@ class Certificates:
             one
             for one in asked
             for seen in [self._live(one.name)]
-            if not seen or seen.names != set(one.domains) or self._server(one.name) not in ("", self.acme.server)
+            if not seen or seen.names != set(one.domains) or self.certbot.server(one.name) not in ("", self.acme.server)
         ]
-
-    def _server(self, name: str) -> str:
-        """Return the ACME server that issued a certificate; empty where nothing says so."""
-        path = self.letsencrypt / "renewal" / f"{name}.conf"
-        found = re.search(r"^server = (\S+)$", path.read_text() if path.is_file() else "", re.MULTILINE)
-        return found[1] if found else ""
 
     def _renews(self) -> bool:
         """Whether certbot's timer runs, where there is something to renew."""
@@ -303,18 +389,21 @@ class Certificates:
         asked = {name for name, one in self.wanted.items() if one.source == "acme"}
         return sorted((links - set(self.wanted)) | (ours - asked))
 
-    def _remove(self, name: str) -> None:
-        """Remove a name; what the ACME server issued for it would be renewed for ever, in vain."""
-        if (self.folder / ".acme" / name).is_dir():
-            if (self.letsencrypt / "renewal" / f"{name}.conf").exists():
-                self.run(["certbot", "delete", "--non-interactive", "--cert-name", name])
-            shutil.rmtree(self.folder / ".acme" / name)
+    def _remove(self, name: str) -> str:
+        """Remove a name; return certbot's words where it did not delete what would be renewed for ever, in vain."""
+        issued = self.folder / ".acme" / name
+        if issued.is_dir():
+            words = self.certbot.delete(name) if self.certbot.has(name) else ""
+            if words:
+                return words
+            shutil.rmtree(issued)
         if name not in self.wanted:
             (self.folder / name).unlink(missing_ok=True)
             for kind in (".given", ".self_signed", ".stand_in"):
                 for folder in self._folders(kind):
                     if _owner(folder) == name:
                         shutil.rmtree(folder)
+        return ""
 
     # Looking
 
@@ -337,7 +426,8 @@ class Certificates:
         return path.read_text() if path.is_file() else ""
 
     def _live(self, name: str) -> Seen | None:
-        return self._look(self.letsencrypt / "live" / name)
+        """Return what the certificate says that the ACME server issued to us; others of certbot do not count."""
+        return self._look(self.folder / ".acme" / name)
 
     def _look(self, folder: Path) -> Seen | None:
         """Return what the certificate in a folder says; None where there is none that a server could load."""
@@ -362,6 +452,39 @@ class Certificates:
     @staticmethod
     def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _wrong(wanted: Sequence[Wanted], acme: Acme) -> t.Iterator[str]:
+    """Yield what is wrong with the names, which become files, and with what goes into certbot's settings."""
+    names = [one.name for one in wanted]
+    for name in sorted(set(names)):
+        if not re.fullmatch(NAME, name):
+            yield f"{name!r} cannot be the name of a certificate; use letters, digits, '.', '-' and '_'"
+        if names.count(name) > 1:
+            yield f"{names.count(name)} certificates have the name {name}; give each one its own"
+    for option, value in (("acme_server", acme.server), ("acme_email", acme.email)):
+        if re.search(r"\s", value):
+            yield f"{option}: {value!r} contains white space; remove it"
+
+
+def _exposed(path: Path) -> Path | None:
+    """Return the file, folder or link on the way to what an absolute path leads to that others than root may change."""
+    here, names = Path("/"), list(path.parts[:0:-1])
+    while names:
+        name = names.pop()
+        here = here.parent if name == ".." else here / name
+        seen = here.lstat()
+        is_link = stat.S_ISLNK(seen.st_mode)
+        # In a folder with the sticky bit nobody replaces what belongs to another.
+        shared = not is_link and not (stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX)
+        writers = stat.S_IWOTH | (stat.S_IWGRP if seen.st_gid else 0)
+        if seen.st_uid not in (0, os.geteuid()) or (shared and seen.st_mode & writers):
+            return here
+        if is_link:
+            target = here.readlink()
+            here = Path("/") if target.is_absolute() else here.parent
+            names += [name for name in target.parts[::-1] if name != "/"]
+    return None
 
 
 def _mismatch(where: str, chain: Path, key: Path) -> str:

@@ -200,9 +200,9 @@ def main() -> None:
 
     server = {"server": params["acme_server"]} if params["acme_server"] else {}
     acme = Acme(email=params["acme_email"] or "", **server)
-    certificates = Certificates(run, wanted, acme, module.check_mode)
     begin = time.monotonic()
     try:
+        certificates = Certificates(run, wanted, acme, module.check_mode)
         outcome = certificates.prepare() if params["state"] == "prepared" else certificates.issue()
     except (CertificatesError, OSError) as error:
         module.fail_json(msg=str(error), **result)

@@ -101,7 +101,7 @@ def test_only_root_can_read_a_key(front_end: str, host: Host) -> None:
 
 
 def test_nothing_is_left_of_a_site_that_is_gone(front_end: str, host: Host) -> None:
-    gone = host.check_output("find /etc/pyhost/tls /etc/letsencrypt/renewal /etc/letsencrypt/live -name 'gone-*'")
+    gone = host.check_output("find /etc/pyhost/tls /etc/letsencrypt/renewal /etc/letsencrypt/live -name '*gone-*'")
     assert (gone != "") == (front_end == "nginx")
 
 

@@ -34,7 +34,7 @@ def not_loaded() -> str:
 
 def test_what_the_hook_of_a_renewal_could_not_have_loaded_the_next_run_does(not_loaded: str) -> None:
     for host in WEB:
-        file = f"/etc/letsencrypt/live/{issued(host)}/fullchain.pem"
+        file = f"/etc/letsencrypt/live/pyhost_{issued(host)}/fullchain.pem"
         served = host.check_output(f"openssl x509 -in {file} -outform DER | sha256sum | cut -d ' ' -f 1")
         assert seen(host, issued(host)).certificate == served
 

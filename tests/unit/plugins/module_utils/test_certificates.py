@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import stat
 import subprocess
 import time
@@ -48,6 +51,8 @@ class World:
         self.refuses: set[str] = set()
         self.timer = False
         self.calls: list[str] = []
+        self.settings: list[str] = []
+        (root / "run").mkdir()
 
     def run(self, command: Sequence[str]) -> tuple[int, str]:
         """Run what is real, and stand in for the rest."""
@@ -62,14 +67,19 @@ class World:
         if command[1] == "delete":
             (self.letsencrypt / "renewal" / f"{name}.conf").unlink()
             return 0, ""
+        settings = Path(command[command.index("--config") + 1])
+        assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+        self.settings.append(settings.read_text())
+        server = re.search(r"^server = (\S+)$", self.settings[-1], re.MULTILINE)
+        assert server
         domains = [command[place + 1] for place, word in enumerate(command) if word == "--domain"]
         if self.refuses & set(domains):
             return 1, "Challenge failed for domain"
-        self.issued(name, *domains, server=command[command.index("--server") + 1])
+        self.issued(name, *domains, server=server[1])
         return 0, ""
 
     def issued(self, name: str, *domains: str, server: str = SERVER) -> None:
-        """Leave what certbot leaves."""
+        """Leave what certbot leaves; the name is that at certbot."""
         place = self.letsencrypt / "archive" / f"{name}{time.monotonic_ns()}"
         self_signed(place, 90, *domains)
         live = self.letsencrypt / "live" / name
@@ -195,7 +205,7 @@ def test_an_acme_server_is_asked_when_the_site_has_a_stand_in_of_a_week(world: W
 def test_a_renewal_is_not_the_servers_to_load_again_but_another_name_is(world: World) -> None:
     world.prepare(asked("acme"))
     before = world.issue(asked("acme"))
-    world.issued("shop", "shop.example")
+    world.issued("pyhost_shop", "shop.example")
     assert world.prepare(asked("acme")).digests == before.digests
     more = asked("acme", "shop.example", "www.shop.example")
     prepared = world.prepare(more)
@@ -207,7 +217,7 @@ def test_what_the_hook_of_a_renewal_could_not_have_loaded_is_the_servers_to_load
     wanted = (asked("acme"), Wanted("own", ("own.example",), "self_signed"))
     world.prepare(*wanted)
     before = world.issue(*wanted).digests
-    world.issued("shop", "shop.example")
+    world.issued("pyhost_shop", "shop.example")
     (world.tls / NOT_LOADED).write_text("yesterday\n")
     after = world.prepare(*wanted).digests
     assert {name for name in after if after[name] != before[name]} == {"shop"}
@@ -291,3 +301,123 @@ def test_a_run_that_was_killed_while_it_made_one_is_made_up_for(world: World) ->
         Certificates(killed, [asked("self_signed")], Acme(SERVER), root=world.root).prepare()
     assert not (world.tls / "shop").exists()
     assert world.prepare(asked("self_signed")).made == ["shop"]
+
+
+def test_a_certificate_of_the_operator_is_left_alone_whatever_its_name(world: World) -> None:
+    world.issued("shop", "shop.example", "mail.example")
+    theirs = {path: path.read_bytes() for path in world.letsencrypt.rglob("*") if path.is_file()}
+    assert world.prepare(asked("acme")).pending
+    assert world.kind("shop") == ".stand_in"
+    assert world.issue(asked("acme")).made == ["shop"]
+    assert world.issue().removed == [str(world.tls / "shop")]
+    assert {path: path.read_bytes() for path in theirs} == theirs
+    names = [call.split("--cert-name ")[1].split()[0] for call in world.calls if call.startswith("certbot")]
+    assert names == ["pyhost_shop", "pyhost_shop"]
+
+
+def test_one_with_our_name_that_we_did_not_issue_is_neither_used_nor_deleted(world: World) -> None:
+    world.issued("pyhost_shop", "shop.example")
+    world.prepare(asked("acme"))
+    assert world.kind("shop") == ".stand_in"
+    (failure,) = world.issue(asked("acme")).failures
+    assert "a certificate named pyhost_shop already, which pyhost.web did not issue; remove it with `certbot" in failure
+    world.prepare()
+    world.issue()
+    assert [call for call in world.calls if call.startswith("certbot")] == []
+    assert (world.letsencrypt / "renewal" / "pyhost_shop.conf").exists()
+
+
+def test_what_an_interrupted_run_had_issued_is_ours(world: World) -> None:
+    def killed(command: Sequence[str]) -> tuple[int, str]:
+        done = world.run(command)
+        if command[0] == "certbot":
+            raise KeyboardInterrupt
+        return done
+
+    for wanted in ([asked("acme")], []):
+        world.prepare(asked("acme"))
+        with pytest.raises(KeyboardInterrupt):
+            Certificates(killed, [asked("acme")], Acme(SERVER), root=world.root).issue()
+        world.prepare(*wanted)
+        outcome = world.issue(*wanted)
+        assert outcome.failures == []
+        assert (world.letsencrypt / "renewal" / "pyhost_shop.conf").exists() == bool(wanted)
+        world.issue()
+
+
+def test_one_that_certbot_does_not_delete_is_told_of_and_tried_again(world: World) -> None:
+    def refuses(command: Sequence[str]) -> tuple[int, str]:
+        return (1, "no") if command[:2] == ["certbot", "delete"] else world.run(command)
+
+    world.prepare(asked("acme"))
+    world.issue(asked("acme"))
+    outcome = Certificates(refuses, [], Acme(SERVER), root=world.root).issue()
+    assert outcome.failures == ["shop: certbot did not delete pyhost_shop: no"]
+    assert world.prepare().pending
+    assert world.issue().failures == []
+    assert list((world.letsencrypt / "renewal").iterdir()) == []
+
+
+def test_the_account_at_the_acme_server_is_in_no_command_line(world: World) -> None:
+    acme = Acme("https://acme.example/dir?token=s3cret", "root@shop.example")
+    Certificates(world.run, [asked("acme")], acme, root=world.root).prepare()
+    Certificates(world.run, [asked("acme")], acme, root=world.root).issue()
+    assert [call for call in world.calls if "s3cret" in call or "root@" in call] == []
+    assert world.settings == ["server = https://acme.example/dir?token=s3cret\nemail = root@shop.example\n"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "acme", "words"),
+    [
+        ([asked("acme"), asked("self_signed")], Acme(SERVER), "2 certificates have the name shop; give each one its own"),
+        ([Wanted("../shop", ("shop.example",), "acme")], Acme(SERVER), "'../shop' cannot be the name of a certificate"),
+        ([Wanted(".acme", ("shop.example",), "acme")], Acme(SERVER), "'.acme' cannot be the name of a certificate"),
+        ([asked("acme")], Acme(SERVER, "a@b\npost-hook = id"), "acme_email: 'a@b\\\\npost-hook = id' contains white space"),
+    ],
+    ids=["twice", "elsewhere", "hidden", "another setting"],
+)  # fmt: skip
+def test_names_that_would_meet_or_lead_elsewhere_are_rejected(
+    world: World, wanted: list[Wanted], acme: Acme, words: str
+) -> None:
+    with pytest.raises(CertificatesError, match=words):
+        Certificates(world.run, wanted, acme, root=world.root).prepare()
+    assert not world.tls.exists()
+
+
+def test_one_run_at_a_time_makes_certificates(world: World) -> None:
+    certificates = Certificates(world.run, [asked("self_signed")], Acme(SERVER), root=world.root)
+    certificates.lock_timeout = 0
+    with (world.root / "run" / "pyhost-certificates.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for step in (certificates.prepare, certificates.issue):
+            with pytest.raises(CertificatesError, match="pyhost-certificates.lock for more than 0 seconds; wait"):
+                step()
+        assert world.prepare(asked("self_signed"), check=True).made == ["shop"]
+    assert not world.tls.exists()
+    assert certificates.prepare().made == ["shop"]
+
+
+@pytest.mark.parametrize("exposed", ["file", "folder", "link"])
+def test_a_path_that_others_may_lead_elsewhere_is_not_read_as_root(
+    world: World, given: dict[str, str], exposed: str
+) -> None:
+    key = Path(given["key"])
+    if exposed == "file":
+        key.chmod(0o622)
+    elif exposed == "folder":
+        key.parent.chmod(0o777)
+    else:
+        # As its owner might lead it to any file of root.
+        link = world.root / "link.pem"
+        link.symlink_to(key)
+        os.chown(link, 65534, -1, follow_symlinks=False)
+        given = {**given, "key": str(link)}
+    with pytest.raises(CertificatesError, match="is read as root, but others than root may change .*; let the file"):
+        world.prepare(asked("given", **given))
+    assert not world.tls.exists()
+
+
+def test_links_of_root_lead_to_what_is_given(world: World, given: dict[str, str]) -> None:
+    (world.root / "current").symlink_to("own")
+    (world.root / "key.pem").symlink_to(Path("current", "..", "own", KEY))
+    assert world.prepare(asked("given", **{**given, "key": str(world.root / "key.pem")})).made == ["shop"]

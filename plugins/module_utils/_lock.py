@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lock that lets one run at a time work on something.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+import typing as t
+from collections.abc import Callable
+from pathlib import Path
+
+
+class LockedError(Exception):
+    """Another run holds the lock."""
+
+
+@contextlib.contextmanager
+def alone(
+    lock: Path,
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> t.Iterator[int]:
+    """Hold the lock, a file in a folder of root; yield its handle, which a child may inherit.
+
+    Raises LockedError when another run still holds it after C(timeout) seconds.
+    """
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        end = clock() + timeout
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if clock() >= end:
+                    raise LockedError(
+                        f"another run has held {lock} for more than {timeout:g} seconds; wait for that run to end, or"
+                        " end it, and run again"
+                    ) from None
+                sleep(0.5)
+        yield handle
+    finally:
+        os.close(handle)
