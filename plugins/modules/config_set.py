@@ -89,8 +89,8 @@ options:
       secret:
         description:
           - The content is not shown in any diff or message.
-          - In what a failing service prints, each value that the file sets is replaced by asterisks, unless it has fewer
-            than 4 characters.
+          - In what a failing service prints, each value that the file sets is replaced by asterisks, if it is not
+            shorter than 4 characters.
         type: bool
         default: false
       unit:
