@@ -45,15 +45,10 @@ def _escape(character: str) -> str:
 
 def printable(text: str, longest: int = LONGEST) -> str:
     """Return a text for a message: printable, with C(\\n) as the only line break, and about C(longest) characters."""
-    return escaped(_BREAK.sub("\n", cut(text, longest)))
-
-
-def cut(text: str, longest: int) -> str:
-    """Return the beginning and the end of a text that is longer than C(longest) characters."""
-    if len(text) <= longest:
-        return text
-    half = longest // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    if len(text) > longest:
+        half = longest // 2
+        text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
+    return escaped(_BREAK.sub("\n", text))
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -429,7 +429,6 @@ from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, 
 from ansible_collections.pyhost.web.plugins.module_utils._text import (
     LONGEST,
     clean,
-    cut,
     decode,
     escaped,
     printable,
@@ -642,7 +641,7 @@ def main() -> None:
         told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
         details = clean(getattr(error, "details", {}))
         # To look for many secrets in megabytes of output would take minutes.
-        module.fail_json(msg=printable(mask()(cut(told, 10 * LONGEST))), invocation=invocation, **details)
+        module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)
     for text in outcome.warnings:
         module.warn(printable(mask()(text)))
     result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}

@@ -10,8 +10,12 @@ import os
 from pathlib import Path
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+from hypothesis.configuration import set_hypothesis_home_dir
 
 CHECKOUT = Path(__file__).parents[2]
+
+# What it notes of its own belongs to what is built, not beside the sources.
+set_hypothesis_home_dir(CHECKOUT / ".cache" / "hypothesis")
 
 
 def _checkout_as_collection() -> str:
