@@ -82,11 +82,11 @@ def deadline(seconds: float, connected: Callable[[], socket.socket | None]) -> I
         yield
     except Failed as error:
         if late.is_set() or isinstance(error, TimeoutError):
-            raise TimeoutError(f"no answer within {seconds:g} s") from error
+            raise TimeoutError(f"no answer after {seconds:g} s") from error
         raise
     else:
         if late.is_set():
-            raise TimeoutError(f"no answer within {seconds:g} s")
+            raise TimeoutError(f"no answer after {seconds:g} s")
     finally:
         timer.cancel()
 

@@ -87,7 +87,10 @@ options:
         type: str
         default: "0644"
       secret:
-        description: The content is shown nowhere, neither in a diff nor in a message.
+        description:
+          - The content is not shown in any diff or message.
+          - In what a failing service prints, each value that the file sets is replaced by asterisks, if it is not
+            shorter than 4 characters.
         type: bool
         default: false
       unit:
@@ -423,7 +426,14 @@ from ansible_collections.pyhost.web.plugins.module_utils._manifest import Store
 from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
 from ansible_collections.pyhost.web.plugins.module_utils._secret_file import values_of
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
-from ansible_collections.pyhost.web.plugins.module_utils._text import clean, decode, escaped, printable, unforeseen
+from ansible_collections.pyhost.web.plugins.module_utils._text import (
+    LONGEST,
+    clean,
+    decode,
+    escaped,
+    printable,
+    unforeseen,
+)
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import (
     Entry,
     Outcome,
@@ -630,7 +640,8 @@ def main() -> None:
     except Exception as error:
         told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
         details = clean(getattr(error, "details", {}))
-        module.fail_json(msg=printable(mask()(told)), invocation=invocation, **details)
+        # To look for many secrets in megabytes of output would take minutes.
+        module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)
     for text in outcome.warnings:
         module.warn(printable(mask()(text)))
     result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}

@@ -165,14 +165,14 @@ DRIPS = {
 def test_a_byte_at_a_time_is_no_life(protocol: str, listening: t.Callable[..., str]) -> None:
     begin = time.monotonic()
     answer, drip = DRIPS[protocol]
-    assert HOST.ask(listening(protocol, answer, drip=drip), None, 0.4) == "no answer within 0.4 s"
+    assert HOST.ask(listening(protocol, answer, drip=drip), None, 0.4) == "no answer after 0.4 s"
     assert time.monotonic() - begin < 3
 
 
 def test_an_endless_list_of_intermediate_answers_ends(listening: t.Callable[..., str]) -> None:
     begin = time.monotonic()
     url = listening("http", b"", drip=b"HTTP/1.1 100 Continue\r\n\r\n")
-    assert HOST.ask(url, None, 0.4) == "no answer within 0.4 s"
+    assert HOST.ask(url, None, 0.4) == "no answer after 0.4 s"
     assert time.monotonic() - begin < 3
 
 

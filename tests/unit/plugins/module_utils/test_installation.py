@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import subprocess
 import tarfile
+import tempfile
 import typing as t
+import zipfile
 from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
 from ansible_collections.pyhost.web.plugins.modules import installation
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 class FakePackages:
@@ -169,6 +174,33 @@ def test_an_archive_that_is_cut_off_is_named(world: World, cut: int) -> None:
     with pytest.raises(InstallationError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
         world.install(archive)
     assert world.left_over() == []
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.sampled_from(["gz", "plain", "zip"]), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
+def test_any_damage_to_an_archive_is_named(kind: str, place: int, damage: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _archive(Path(folder), kind)
+        data = archive.read_bytes()
+        place %= len(data)
+        archive.write_bytes(data[:place] + damage + data[place + len(damage) :])
+        world = World(Path(folder))
+        with contextlib.suppress(InstallationError):
+            world.install(archive)
+        assert world.left_over() == []
+
+
+def _archive(folder: Path, kind: str) -> Path:
+    """Return an archive of one file, as the wrong server that it is refused when it is whole."""
+    file = folder / f"server.{kind}"
+    (folder / "word").write_bytes(b"word " * 200)
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.write(folder / "word", "opt/word")
+    else:
+        with tarfile.open(file, "w:gz" if kind == "gz" else "w") as tar:
+            tar.add(folder / "word", "opt/word")
+    return file
 
 
 def test_a_run_of_another_controller_is_waited_for(tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_where_a_web_server_answers_over_tls(url: str, over_tls: str) -> None:
 def test_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert HOST.ask(f"http://127.0.0.1:{port}", None, 0.2) == "no answer within 0.2 s"
-        assert HOST.fetch(f"http://127.0.0.1:{port}", None, 0.2) == "no answer within 0.2 s"
+        assert HOST.ask(f"http://127.0.0.1:{port}", None, 0.2) == "no answer after 0.2 s"
+        assert HOST.fetch(f"http://127.0.0.1:{port}", None, 0.2) == "no answer after 0.2 s"
     assert "refused" in HOST.ask(f"http://127.0.0.1:{port}", None, 5)
 
 

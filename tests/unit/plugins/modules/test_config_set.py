@@ -16,6 +16,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._files import Node
+from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
 from ansible_collections.pyhost.web.plugins.module_utils._secret_file import OPEN, values_of
 from ansible_collections.pyhost.web.plugins.module_utils._staged import Change
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Outcome, Request, Wish
@@ -178,6 +179,16 @@ def test_an_application_that_prints_its_environment_tells_no_secret(
     for secret in ("hunter2-very-secret", "abcdef0123456789", "first-line", "last line", "dollars and"):
         assert secret not in told
     assert told.startswith("\n".join(said.splitlines()[:3]))
+
+
+SECRETS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=4, max_size=12), max_size=3)
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(SECRETS, st.text(max_size=20))
+def test_no_secret_of_any_kind_is_left(secrets: list[str], between: str) -> None:
+    told = Mask(secrets)(between.join(["said: ", *secrets, *secrets, ""]))
+    assert not [secret for secret in secrets if secret in told]
 
 
 def test_secrets_that_only_the_host_has_are_masked_too(tmp_path: Path) -> None:
