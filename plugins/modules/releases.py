@@ -309,10 +309,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyhost.web.plugins.module_utils import _builder
+from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask, addresses
 from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
-from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
+from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable
 from ansible_collections.pyhost.web.plugins.module_utils._way_back import WayBack
 
 LOCK = Path("/run/pyhost-releases.lock")
@@ -434,7 +435,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     switched = builder.switch() + back.switch(module.check_mode)
     removed = builder.prune() + removal.remove(module.check_mode)
     for text in builder.warnings:
-        module.warn(text)
+        module.warn(printable(builder.mask(text)))
     return {
         "changed": bool(missing or switched or removed),
         "releases": {
@@ -445,7 +446,11 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
             }
             for plan in builder.plans
         }
-        | back.results(),
+        | {
+            # A marker of an older version may have more in it.
+            name: {**result, "revision": addresses(str(result["revision"]))}
+            for name, result in back.results().items()
+        },
         "removed": removed,
         "sizes": removal.sizes,
         "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
@@ -470,13 +475,13 @@ def main() -> None:
         result = stop.result
     except _builder.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
-    except TreeError as problem:
-        result = {"failed": True, "msg": str(problem)}
-    except OSError as problem:
-        result = {"failed": True, "msg": _builder.words(problem)}
+    except Exception as problem:
+        env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
+        mask = Mask(value for values in env for value in values.values())
+        result = {"failed": True, "msg": mask(_builder.unforeseen(problem))}
     if result.pop("failed", False):
-        module.fail_json(**result, **quiet)
-    module.exit_json(**result, **quiet)
+        module.fail_json(**clean(result), **quiet)
+    module.exit_json(**clean(result), **quiet)
 
 
 if __name__ == "__main__":
