@@ -19,7 +19,9 @@ description:
   - Whatever comes from outside (git, package builds, setup steps, the import of the application) runs as the
     application's user in a systemd sandbox. A complete release belongs to root.
   - Values of O(apps[].env) and O(build_env) never appear in results or errors; where they are longer than 3 characters,
-    they are masked in the output of commands.
+    they are masked in the output of commands, and so are their lines and the passwords of addresses in them.
+  - A user and password in the address of a repository, a package index or a requirement are handed to git by a
+    credential helper, and to pip and uv by a netrc file. They are in no argument of any process.
   - Needs root on a host with systemd and D-Bus.
 options:
   apps:
@@ -55,6 +57,11 @@ options:
               - Folder on the controller. A relative one lies beside the inventory or, if there is none, beside the
                 playbook.
               - Not sent are C(.git), C(.hg), C(.svn), C(.tox), C(.venv), C(__pycache__), C(node_modules), C(*.pyc).
+              - Not sent either, and listed in a warning when the folder is sent, are files with names that people use
+                for secrets and local databases (C(.env), C(*.pem), C(*.key), C(id_rsa*), C(*.sqlite3), C(secrets.*)
+                and others, see docs/security.md), what the C(.gitignore) files of the folder and of the repository
+                around it leave out, whether git has the file or not, and what C(.pyhostignore) files leave out.
+              - A C(.pyhostignore) has git's syntax and the last word. With C(!/certs/ca.pem) it lets one file in.
             type: path
           archive:
             description:
