@@ -197,7 +197,7 @@ class Builder:
                 await work(plan, found)
             except Exception as problem:
                 # Whatever an application has found to break us with, the others get what they are to get.
-                found.append(_unforeseen(problem))
+                found.append(unforeseen(problem))
             plan.is_flawed = bool(found)
             self.problems.extend(self._message(plan, problem) for problem in found)
 
@@ -365,7 +365,7 @@ class Builder:
                     await self._build(plan)
                     plan.built = True
                 except Exception as problem:
-                    failures.append(self._message(plan, _unforeseen(problem)))
+                    failures.append(self._message(plan, unforeseen(problem)))
                     try:
                         await asyncio.to_thread(_tree.remove, self._folder(plan))
                     except (OSError, _tree.TreeError) as left:
@@ -608,12 +608,12 @@ def _check_upload(plan: Plan, archive: Path) -> None:
         raise StepError(f"{where} changed on the controller while it was sent; run again once nothing writes there")
 
 
-def _unforeseen(problem: Exception) -> str:
-    """Return what went wrong with one application, with the place in our code where nobody thought of it."""
+def unforeseen(problem: Exception) -> str:
+    """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
     if isinstance(problem, StepError | _tree.TreeError):
         return str(problem)
     if isinstance(problem, OSError):
-        return f"release: {words(problem)}"
+        return words(problem)
     return "\n".join(
         ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
     ).rstrip()

@@ -19,7 +19,9 @@ description:
   - Whatever comes from outside (git, package builds, setup steps, the import of the application) runs as the
     application's user in a systemd sandbox. A complete release belongs to root.
   - Values of O(apps[].env) and O(build_env) never appear in results or errors; where they are longer than 3 characters,
-    they are masked in the output of commands.
+    they are masked in the output of commands, and so are their lines and the passwords of addresses in them.
+  - A user and password in the address of a repository, a package index or a requirement are handed to git by a
+    credential helper, and to pip and uv by a netrc file. They are in no argument of any process.
   - Needs root on a host with systemd and D-Bus.
 options:
   apps:
@@ -55,6 +57,11 @@ options:
               - Folder on the controller. A relative one lies beside the inventory or, if there is none, beside the
                 playbook.
               - Not sent are C(.git), C(.hg), C(.svn), C(.tox), C(.venv), C(__pycache__), C(node_modules), C(*.pyc).
+              - Not sent either, and listed in a warning when the folder is sent, are files with names that people use
+                for secrets and local databases (C(.env), C(*.pem), C(*.key), C(id_rsa*), C(*.sqlite3), C(secrets.*)
+                and others, see docs/security.md), what the C(.gitignore) files of the folder and of the repository
+                around it leave out, whether git has the file or not, and what C(.pyhostignore) files leave out.
+              - A C(.pyhostignore) has git's syntax and the last word. With C(!/certs/ca.pem) it lets one file in.
             type: path
           archive:
             description:
@@ -309,10 +316,11 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyhost.web.plugins.module_utils import _builder
+from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask, addresses
 from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
-from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
+from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable
 from ansible_collections.pyhost.web.plugins.module_utils._way_back import WayBack
 
 LOCK = Path("/run/pyhost-releases.lock")
@@ -434,7 +442,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     switched = builder.switch() + back.switch(module.check_mode)
     removed = builder.prune() + removal.remove(module.check_mode)
     for text in builder.warnings:
-        module.warn(text)
+        module.warn(printable(builder.mask(text)))
     return {
         "changed": bool(missing or switched or removed),
         "releases": {
@@ -445,7 +453,11 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
             }
             for plan in builder.plans
         }
-        | back.results(),
+        | {
+            # A marker of an older version may have more in it.
+            name: {**result, "revision": addresses(str(result["revision"]))}
+            for name, result in back.results().items()
+        },
         "removed": removed,
         "sizes": removal.sizes,
         "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
@@ -470,13 +482,13 @@ def main() -> None:
         result = stop.result
     except _builder.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
-    except TreeError as problem:
-        result = {"failed": True, "msg": str(problem)}
-    except OSError as problem:
-        result = {"failed": True, "msg": _builder.words(problem)}
+    except Exception as problem:
+        env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
+        mask = Mask(value for values in env for value in values.values())
+        result = {"failed": True, "msg": mask(_builder.unforeseen(problem))}
     if result.pop("failed", False):
-        module.fail_json(**result, **quiet)
-    module.exit_json(**result, **quiet)
+        module.fail_json(**clean(result), **quiet)
+    module.exit_json(**clean(result), **quiet)
 
 
 if __name__ == "__main__":

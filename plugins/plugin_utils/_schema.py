@@ -301,7 +301,7 @@ SOURCE = (
     Key(
         "git",
         "str",
-        "URL of a git repository that the host clones.",
+        "URL of a git repository that the host clones; https://USER:TOKEN@HOST/… for a private one.",
         example="https://git.example.org/shop.git",
         check=_line,
     ),
@@ -316,7 +316,8 @@ SOURCE = (
     Key(
         "path",
         "str",
-        "Folder on the controller; a relative one lies beside the inventory.",
+        "Folder on the controller; a relative one lies beside the inventory. Not sent are what .gitignore and"
+        " .pyhostignore leave out, and files that look like secrets.",
         example="./shop",
         check=_line,
     ),

@@ -229,9 +229,11 @@ def index(server: Server) -> str:
 
 
 SETTINGS: dict[str, Callable[[str], tuple[dict[str, str], list[str]]]] = {
-    "build_env": lambda url: ({"PIP_INDEX_URL": url}, ["shop"]),
+    "build_env": lambda url: (
+        {"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url, "PIP_FIND_LINKS": f"{url}/shop/"},
+        ["shop"],
+    ),
     "requirements": lambda url: ({}, [f"--index-url {url}", "shop"]),
-    "another index": lambda url: ({"PIP_NO_INDEX": "0", "PIP_EXTRA_INDEX_URL": url, "PIP_INDEX_URL": url}, ["shop"]),
 }
 
 

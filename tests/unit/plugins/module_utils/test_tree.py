@@ -146,7 +146,7 @@ def dig(folder: Path, depth: int) -> None:
         inner = os.open("deeper", os.O_RDONLY, dir_fd=handle)
         os.close(handle)
         handle = inner
-    with open(os.open("bottom", os.O_WRONLY | os.O_CREAT, dir_fd=handle), "wb") as file:
+    with os.fdopen(os.open("bottom", os.O_WRONLY | os.O_CREAT, dir_fd=handle), "wb") as file:
         file.write(b"x" * 2**16)
         os.fchown(file.fileno(), USER, USER)
     os.close(handle)
