@@ -57,6 +57,12 @@ molecule: collection $(scanners)
 test: collection .cache/importer-venv/.done $(scanners)
 	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite'
 
+## make golden       what the golden cases expect, anew from the checkout, and what the servers say of it
+.PHONY: golden
+golden: venv
+	$(with_env) env -u ANSIBLE_COLLECTIONS_PATH python -m tests.golden --write
+	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite $@'
+
 ## make pairs        the scenario matrix, and docs/pairs.md with what it saw
 .PHONY: pairs
 pairs: collection
