@@ -18,6 +18,9 @@ description:
   - It is called twice, for all sites at once. O(state=prepared) comes before the server is configured and leaves every
     name with a pair that the server can load; O(state=issued) comes when the server answers, and has an ACME server
     issue what it shall.
+  - At certbot the certificate of a site is named C(pyhost_NAME). Any other certificate of certbot is the operator's and
+    is neither used nor changed nor deleted, even if it is for the same domains.
+  - One run at a time makes certificates on a host; another one waits for up to 10 minutes.
   - A site that waits for its first certificate of an ACME server has a self-signed stand-in for 7 days until then, or
     what it had before.
 options:
@@ -39,7 +42,7 @@ options:
     default: []
     suboptions:
       name:
-        description: Name of the site.
+        description: Name of the site; letters, digits, C(.), C(-) and C(_). Each name occurs once.
         type: str
         required: true
       domains:
@@ -53,7 +56,10 @@ options:
         choices: [self_signed, given, acme]
         required: true
       certificate:
-        description: With V(given), the certificate and its chain, as PEM text or an absolute path on the host.
+        description:
+          - With V(given), the certificate and its chain, as PEM text or an absolute path on the host.
+          - A file that is given by its path, and every folder and link on the way to it, must belong to root and be
+            writable by root only.
         type: str
         default: ""
       key:

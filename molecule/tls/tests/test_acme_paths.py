@@ -36,3 +36,11 @@ def test_the_hook_of_a_renewal_writes_through_no_link(front_end: str, host: Host
     host.check_output(HOOK)
     assert target(host) == before
     assert host.check_output(f"find /etc/pyhost/tls /run /var/lib/pyhost/.acme -lname {TARGET}") == ""
+
+
+def test_root_rotates_no_logs_in_a_folder_that_others_may_write(front_end: str, host: Host) -> None:
+    unit = {"apache": "apache2"}.get(front_end, front_end)
+    folder, rule = host.file(f"/var/log/{unit}"), host.file(f"/etc/logrotate.d/{unit}").content_string
+    assert f"/var/log/{unit}/*.log" in rule
+    assert folder.mode & 0o022 == 0
+    assert folder.user == "root" or f"\n    su {folder.user} " in rule

@@ -369,13 +369,13 @@ def test_the_account_at_the_acme_server_is_in_no_command_line(world: World) -> N
 @pytest.mark.parametrize(
     ("wanted", "acme", "words"),
     [
-        ([asked("acme"), asked("self_signed")], Acme(SERVER), "2 certificates have the name shop; give each one its own"),
+        ([asked("acme"), asked("self_signed")], Acme(SERVER), "2 certificates have the name shop; give"),
         ([Wanted("../shop", ("shop.example",), "acme")], Acme(SERVER), "'../shop' cannot be the name of a certificate"),
         ([Wanted(".acme", ("shop.example",), "acme")], Acme(SERVER), "'.acme' cannot be the name of a certificate"),
-        ([asked("acme")], Acme(SERVER, "a@b\npost-hook = id"), "acme_email: 'a@b\\\\npost-hook = id' contains white space"),
+        ([asked("acme")], Acme(SERVER, "a@b\npost-hook = id"), "acme_email: 'a@b.*' contains white space"),
     ],
     ids=["twice", "elsewhere", "hidden", "another setting"],
-)  # fmt: skip
+)
 def test_names_that_would_meet_or_lead_elsewhere_are_rejected(
     world: World, wanted: list[Wanted], acme: Acme, words: str
 ) -> None:
@@ -390,7 +390,7 @@ def test_one_run_at_a_time_makes_certificates(world: World) -> None:
     with (world.root / "run" / "pyhost-certificates.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for step in (certificates.prepare, certificates.issue):
-            with pytest.raises(CertificatesError, match="pyhost-certificates.lock for more than 0 seconds; wait"):
+            with pytest.raises(CertificatesError, match=r"pyhost-certificates\.lock for more than 0 seconds; wait"):
                 step()
         assert world.prepare(asked("self_signed"), check=True).made == ["shop"]
     assert not world.tls.exists()
@@ -412,7 +412,7 @@ def test_a_path_that_others_may_lead_elsewhere_is_not_read_as_root(
         link.symlink_to(key)
         os.chown(link, 65534, -1, follow_symlinks=False)
         given = {**given, "key": str(link)}
-    with pytest.raises(CertificatesError, match="is read as root, but others than root may change .*; let the file"):
+    with pytest.raises(CertificatesError, match=r"is read as root, but others than root may change .*; let the file"):
         world.prepare(asked("given", **given))
     assert not world.tls.exists()
 
