@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from plugins.plugin_utils._catalog import FRONT_ENDS
+from plugins.module_utils._catalog import FRONT_ENDS
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "pyhost-benchmark"

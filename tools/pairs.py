@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
+from plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEN = ROOT / ".cache" / "pairs.json"

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 
 from ..module_utils._contents import file_digest
 from ..plugin_utils._action import HostAction, folders
-from ..plugin_utils._folder import FolderError, find
+from ..plugin_utils._source_folder import FolderError, find
 
 
 class ActionModule(HostAction):

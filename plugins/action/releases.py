@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..module_utils._contents import file_digest
 from ..plugin_utils._action import HostAction, folders
-from ..plugin_utils._folder import FolderError, Source, digest, find, pack, source
+from ..plugin_utils._source_folder import FolderError, Source, digest, find, pack, source
 
 MOST_NAMES = 12
 

@@ -11,8 +11,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._resolve import RUNS, Fleet, Host, Invalid, resolve
-from ..plugin_utils._validate import Problem
+from ..plugin_utils._keys.key import Problem
+from ..plugin_utils._model.resolve import RUNS, Fleet, Host, Invalid, resolve
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -9,8 +9,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 
 from ..plugin_utils._action import HostAction
-from ..plugin_utils._status import wanted
-from ..plugin_utils._summary import registered
+from ..plugin_utils._report.report import wanted
+from ..plugin_utils._report.summary import registered
 
 
 class ActionModule(HostAction):

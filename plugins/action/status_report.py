@@ -13,10 +13,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._text import LONGEST, clean
-from ..plugin_utils._status import Report, report
-from ..plugin_utils._status_page import page
-from ..plugin_utils._status_table import table
-from ..plugin_utils._summary import summary
+from ..plugin_utils._report.page import page
+from ..plugin_utils._report.report import Report, report
+from ..plugin_utils._report.summary import summary
+from ..plugin_utils._report.table import table
 
 TEMPLATES = Path(__file__).parents[2] / "playbooks" / "templates"
 

@@ -8,14 +8,15 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _cherokee, _items
+from ..plugin_utils._items import items
+from ..plugin_utils._servers import cherokee
 
 
 def _filter(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
     def apply(value: t.Any, variable: str) -> list[dict[str, t.Any]]:
         try:
             return complete(variable, value)
-        except _items.BadItems as error:
+        except items.BadItems as error:
             raise AnsibleFilterError(str(error)) from None
 
     return apply
@@ -27,9 +28,9 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
-            "releases": _filter(_items.releases),
-            "processes": _filter(_items.processes),
-            "sites": _filter(_items.sites),
-            "virtual_hosts": _items.virtual_hosts,
-            "cherokee_sites": _filter(_cherokee.cherokee_sites),
+            "releases": _filter(items.releases),
+            "processes": _filter(items.processes),
+            "sites": _filter(items.sites),
+            "virtual_hosts": items.virtual_hosts,
+            "cherokee_sites": _filter(cherokee.cherokee_sites),
         }

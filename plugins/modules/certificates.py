@@ -156,12 +156,8 @@ import typing as t
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyhost.web.plugins.module_utils._certificates import (
-    Acme,
-    Certificates,
-    CertificatesError,
-    wanted_of,
-)
+
+from ..module_utils._tls.certificates import Acme, Certificates, CertificatesError, wanted_of
 
 ARGUMENTS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["prepared", "issued"], "default": "prepared"},

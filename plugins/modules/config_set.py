@@ -419,29 +419,16 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyhost.web.plugins.module_utils import _command
-from ansible_collections.pyhost.web.plugins.module_utils._files import Node
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError, encrypted
-from ansible_collections.pyhost.web.plugins.module_utils._manifest import Store
-from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
-from ansible_collections.pyhost.web.plugins.module_utils._secret_file import values_of
-from ansible_collections.pyhost.web.plugins.module_utils._staged import Change, Test
-from ansible_collections.pyhost.web.plugins.module_utils._text import (
-    LONGEST,
-    clean,
-    decode,
-    escaped,
-    printable,
-    unforeseen,
-)
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import (
-    Entry,
-    Outcome,
-    Probe,
-    Request,
-    Transaction,
-    Wish,
-)
+
+from ..module_utils import _command
+from ..module_utils._fs import Node
+from ..module_utils._mask import Mask
+from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
+from ..module_utils._transaction.host import Host, TransactionError, encrypted
+from ..module_utils._transaction.manifest import Store
+from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
+from ..module_utils._transaction.secret_file import values_of
+from ..module_utils._transaction.stage import Change, Test
 
 STATE = Path("/var/lib/pyhost/.manifest")
 

@@ -121,11 +121,12 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
-from ansible_collections.pyhost.web.plugins.module_utils import _command
-from ansible_collections.pyhost.web.plugins.module_utils._builder import fetch_with
-from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
-from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError, apt_run
-from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
+
+from ..module_utils import _command
+from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
+from ..module_utils._packages.archive import Installation, InstallationError, Wish
+from ..module_utils._release.build import fetch_with
+from ..module_utils._text import clean, printable, unforeseen
 
 MARKS = Path("/var/lib/pyhost/.installed")
 LOCK = Path("/run/pyhost-installation.lock")

@@ -87,8 +87,9 @@ debian:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError, apt_run
-from ansible_collections.pyhost.web.plugins.module_utils._text import printable, unforeseen
+
+from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
+from ..module_utils._text import printable, unforeseen
 
 
 def main() -> None:

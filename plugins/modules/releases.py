@@ -315,13 +315,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
-from ansible_collections.pyhost.web.plugins.module_utils import _builder
-from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask, addresses
-from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
-from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
-from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
-from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable
-from ansible_collections.pyhost.web.plugins.module_utils._way_back import WayBack
+
+from ..module_utils._mask import Mask, addresses
+from ..module_utils._release import build
+from ..module_utils._release.release import App, Layout
+from ..module_utils._release.removal import Removal
+from ..module_utils._release.rollback import WayBack
+from ..module_utils._release.step import BUS, Systemd
+from ..module_utils._text import clean, printable
 
 LOCK = Path("/run/pyhost-releases.lock")
 
@@ -413,7 +414,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     bundles = [build_env[key] for key in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT") if key in build_env]
     apps = [App(**{**app, "static": _text(app["static"]), "env": _text(app["env"])}) for app in params["apps"]]
     layout = Layout(Path(params["root"]), Path(params["state"]), Path(params["cache"]))
-    builder = _builder.Builder(
+    builder = build.Builder(
         apps,
         layout,
         Systemd(),
@@ -421,7 +422,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         installer=params["installer"],
         build_env=build_env,
         uploads=params["uploads"],
-        fetch=_builder.fetch_with(open_url, bundles[0] if bundles else None),
+        fetch=build.fetch_with(open_url, bundles[0] if bundles else None),
         jobs=params["jobs"],
         web_group=params["web_group"],
         is_check=module.check_mode,
@@ -480,12 +481,12 @@ def main() -> None:
             result = asyncio.run(_run(module, params))
     except _Stop as stop:
         result = stop.result
-    except _builder.Problems as problems:
+    except build.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
     except Exception as problem:
         env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
         mask = Mask(value for values in env for value in values.values())
-        result = {"failed": True, "msg": mask(_builder.unforeseen(problem))}
+        result = {"failed": True, "msg": mask(build.unforeseen(problem))}
     if result.pop("failed", False):
         module.fail_json(**clean(result), **quiet)
     module.exit_json(**clean(result), **quiet)

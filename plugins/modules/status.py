@@ -160,10 +160,11 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyhost.web.plugins.module_utils import _command
-from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._status import Question, Status, StatusError, Wanted
-from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
+
+from ..module_utils import _command
+from ..module_utils._status.look import Question, Status, StatusError, Wanted
+from ..module_utils._text import clean, printable, unforeseen
+from ..module_utils._transaction.host import TransactionError
 
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import jinja2
-from ansible_collections.pyhost.web.plugins.module_utils._files import MANAGED
+
+from ..module_utils._fs import MANAGED
 
 TOKEN = hashlib.sha256(b"pyhost.web: the generation comes here").hexdigest()
 """Stands for the generation until all is rendered: a digest cannot be part of what it is the digest of."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import yaml
-from ansible_collections.pyhost.web.plugins.plugin_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
+from ansible_collections.pyhost.web.plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
 
 from tests.golden.dry_run import Host, play
 

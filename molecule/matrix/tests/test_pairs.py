@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 import pytest
 from testinfra.host import Host
 
-from plugins.plugin_utils._catalog import FRONT_ENDS
+from plugins.module_utils._catalog import FRONT_ENDS
 from tests.http import test_claims
 from tests.http.claims import NEEDS_NOTHING, SEEN, Cell
 from tests.http.visitor import Probe, Request, address, hosts, traffic

@@ -20,9 +20,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host, TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._staged import READY, SCRIPT, Test
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Outcome, Probe, Transaction, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import (
+    Entry,
+    Outcome,
+    Probe,
+    Transaction,
+    Wish,
+)
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import READY, SCRIPT, Test
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name

@@ -15,8 +15,13 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _gateway
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint, status_of
-from ansible_collections.pyhost.web.plugins.module_utils._host import Host, Systemd, TransactionError, parent_of
-from ansible_collections.pyhost.web.plugins.module_utils._status import number, parse_show, state
+from ansible_collections.pyhost.web.plugins.module_utils._status.look import number, parse_show, state
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import (
+    Host,
+    Systemd,
+    TransactionError,
+    parent_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import Systemd, TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Systemd, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request, Wish
 
 SHOP, BLOG = "pyhost-shop.service", "pyhost-blog.service"
 UNITS = tuple(f"pyhost-{name}.{kind}" for name in ("shop", "blog") for kind in ("socket", "service"))

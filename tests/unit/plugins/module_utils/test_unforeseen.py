@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._host import TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Request
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request
 
 FILES = {
     "etc/server/main.conf": "include\n",

@@ -15,11 +15,11 @@ import jinja2
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.pyhost.web.plugins.module_utils._files import Node
+from ansible_collections.pyhost.web.plugins.module_utils._fs import Node
 from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
-from ansible_collections.pyhost.web.plugins.module_utils._secret_file import OPEN, values_of
-from ansible_collections.pyhost.web.plugins.module_utils._staged import Change
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import Entry, Outcome, Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Entry, Outcome, Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.secret_file import OPEN, values_of
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import Change
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
     ARGUMENTS,
     DOCUMENTATION,
@@ -30,7 +30,7 @@ from ansible_collections.pyhost.web.plugins.modules.config_set import (
     told_of,
     wish_of,
 )
-from ansible_collections.pyhost.web.plugins.plugin_utils._items import processes
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.items import processes
 from ansible_collections.pyhost.web.plugins.plugin_utils._render import render
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
+from ansible_collections.pyhost.web.plugins.module_utils._release.tree import TreeError
 from ansible_collections.pyhost.web.plugins.modules import releases
 
 

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the module C(packages) does on a host.
+
+Private to the collection. All that touches the host goes through `Host`, so that a test can stand in for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import os
+import re
+import stat
+import time
+import typing as t
+from pathlib import Path
+
+from .. import _command
+
+POLICY = "#!/bin/sh\n# pyhost.web installs packages; no service is started meanwhile\nexit 101\n"
+"""Content of policy-rc.d during an installation. Lines `# disable UNIT` follow: they tell the run after a killed one
+what was left to do."""
+
+DISABLE = "# disable "
+NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?")
+UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|target)")
+LOCKED = re.compile(r"Could not get lock|Unable to lock|Unable to acquire the dpkg frontend lock")
+FETCH = re.compile(r"Failed to fetch (?P<url>\S+)\s+(?P<why>.*)")
+
+Run = t.Callable[..., "tuple[int, str, str]"]
+
+apt_run = functools.partial(
+    _command.run, limit=3600, environment={**_command.LANGUAGE, "DEBIAN_FRONTEND": "noninteractive"}
+)
+"""Runs a command of apt, which asks nothing; a slow mirror has an hour."""
+
+
+class PackagesError(Exception):
+    """A sentence for the user."""
+
+
+class Host:
+    """The files and commands of a Debian host that this module needs.
+
+    `run` takes a command (list) and `pass_fds`, and returns its status, output and error output, as
+    `apt_run` does. `root` stands before every path.
+    """
+
+    def __init__(self, run: Run, root: str = "") -> None:
+        self.run = run
+        self.policy = Path(f"{root}/usr/sbin/policy-rc.d")
+        self.saved = Path(f"{root}/usr/sbin/policy-rc.d.pyhost")
+        self.lists = Path(f"{root}/var/lib/apt/lists")
+        self.lock = Path(f"{root}/run/pyhost-packages.lock")
+        self.dpkg = Path(f"{root}/usr/bin/dpkg-query")
+        self.apt = Path(f"{root}/usr/bin/apt-get")
+        self.release = Path(f"{root}/etc/os-release")
+        self.sleep = time.sleep
+        self.clock = time.time
+
+    def name(self) -> str:
+        """How this system calls itself."""
+        found = re.search(r'^PRETTY_NAME="?([^"\n]+)', read(self.release), re.MULTILINE)
+        return found.group(1) if found else "this system"
+
+    def version(self) -> str:
+        """Debian's release, such as 13; empty where it has no number yet."""
+        found = re.search(r'^VERSION_ID="?([^"\n]+)', read(self.release), re.MULTILINE)
+        return found.group(1) if found else ""
+
+
+class Packages:
+    """The wanted packages of a host (see the module's options).
+
+    `warnings` fills with sentences for the user.
+    """
+
+    def __init__(self, host: Host, name: list[str], disable: list[str], refresh: int, lock_timeout: int) -> None:
+        self.host = host
+        self.names = list(dict.fromkeys(name))
+        self.units = list(dict.fromkeys(disable))
+        self.refresh = refresh
+        self.lock_timeout = lock_timeout
+        self.warnings: list[str] = []
+
+    def missing(self) -> list[str]:
+        """Names that dpkg does not have completely installed, in the order of the list.
+
+        Raises PackagesError where a name is none or the system is not Debian.
+        """
+        problems = [f"name: {name!r} is no name of a Debian package" for name in self.names if not NAME.fullmatch(name)]
+        problems += [f"disable: {unit!r} is no name of a unit" for unit in self.units if not UNIT.fullmatch(unit)]
+        if problems:
+            raise PackagesError("; ".join(problems))
+        if not self.host.dpkg.exists() or not self.host.apt.exists():
+            raise PackagesError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
+        if not self.names:
+            return []
+        # The status is 1 as soon as one name is unknown; the others are printed all the same.
+        fields = "${Package}\t${Package}:${Architecture}\t${db:Status-Status}\n"
+        _status, out, _err = self.host.run(["dpkg-query", "--show", "--showformat", fields, *self.names])
+        installed = set()
+        for line in out.splitlines():
+            *known, status = line.split("\t")
+            if status == "installed":
+                installed.update(known)
+        return [name for name in self.names if name not in installed]
+
+    def install(self, missing: list[str]) -> list[str]:
+        """Installs the packages, and finishes what a killed run left. Returns the units that were disabled.
+
+        Raises PackagesError with apt's own words.
+        """
+        if not missing and not self.is_unfinished():
+            return []
+        with self._alone() as lock:
+            if missing:
+                self._forbid_starts([unit for unit in self.units if not self._is_enabled(unit)])
+            try:
+                if missing:
+                    self._install(missing, lock)
+            finally:
+                disabled = [unit for unit in self._promised() if self._is_enabled(unit)]
+                if disabled:
+                    self._expect(["systemctl", "disable", *disabled], "systemctl could not disable")
+                self._allow_starts()
+        return disabled
+
+    def is_unfinished(self) -> bool:
+        """Whether a killed run left its policy-rc.d, or took away another one and did not bring its own."""
+        return read(self.host.policy).startswith(POLICY) or os.path.lexists(self.host.saved)
+
+    # -- policy-rc.d -------------------------------------------------------------------------------------------------
+
+    def _promised(self) -> list[str]:
+        lines = read(self.host.policy).splitlines()
+        return [line[len(DISABLE):] for line in lines if line.startswith(DISABLE)]
+
+    def _forbid_starts(self, units: list[str]) -> None:
+        if self.is_unfinished():
+            # Units that the killed run's packages enabled look as if an administrator had done it.
+            units = list(dict.fromkeys([*self._promised(), *units]))
+        elif os.path.lexists(self.host.policy):
+            self.host.policy.rename(self.host.saved)
+        new = self.host.policy.with_name("policy-rc.d.new")
+        new.write_text(POLICY + "".join(f"{DISABLE}{unit}\n" for unit in units), encoding="utf-8")
+        new.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+        new.rename(self.host.policy)
+
+    def _allow_starts(self) -> None:
+        if os.path.lexists(self.host.saved):
+            self.host.saved.rename(self.host.policy)
+        elif read(self.host.policy).startswith(POLICY):
+            self.host.policy.unlink()
+
+    # -- apt ---------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _alone(self) -> t.Iterator[int]:
+        deadline = self.host.clock() + self.lock_timeout
+        with self.host.lock.open("w", encoding="utf-8") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if self.host.clock() >= deadline:
+                        raise PackagesError(
+                            f"another run has been installing packages for more than {self.lock_timeout} seconds"
+                        ) from None
+                self.host.sleep(1)
+            yield file.fileno()
+
+    def _install(self, missing: list[str], lock: int) -> None:
+        command = [
+            "apt-get", "install", "--yes", "--no-install-recommends",
+            "-o", f"DPkg::Lock::Timeout={self.lock_timeout}",
+            "-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Options::=--force-confdef",
+            *missing,
+        ]  # fmt: skip
+        refreshed = ""
+        is_fresh = self._is_fresh()
+        if not is_fresh:
+            refreshed = self._refresh(lock)
+        status, out = self._apt(command, lock)
+        if status and "dpkg --configure -a" in out:
+            self._apt(["dpkg", "--force-confold", "--force-confdef", "--configure", "-a"], lock)
+            status, out = self._apt(command, lock)
+        if status and LOCKED.search(out):
+            raise PackagesError(
+                f"apt could not install {', '.join(missing)}: somebody else has been installing packages for more than"
+                f" {self.lock_timeout} seconds; let that come to its end, and run again\n{complaint(out)}"
+            )
+        if status and is_fresh:
+            # Lists that are young may still be older than what the mirror has now.
+            refreshed = self._refresh(lock)
+            status, out = self._apt(command, lock)
+        if status:
+            words = f"apt could not install {', '.join(missing)}: {complaint(out)}"
+            if refreshed:
+                words += f"\nBefore that, the package lists could not be fetched: {refreshed}"
+            raise PackagesError(words)
+        if refreshed:
+            self.warnings.append(f"Package lists could not be fetched; older ones were used. {refreshed}")
+
+    def _is_fresh(self) -> bool:
+        try:
+            if not any(path.name.endswith(("Release", "_Packages")) for path in self.host.lists.iterdir()):
+                return False
+            return self.host.clock() - self.host.lists.stat().st_mtime < self.refresh
+        except FileNotFoundError:
+            return False
+
+    def _refresh(self, lock: int) -> str:
+        """Returns what went wrong, if anything: whether that matters, the installation tells."""
+        status, out = self._apt(["apt-get", "update", "-o", "APT::Update::Error-Mode=any"], lock)
+        if status:
+            return complaint(out)
+        # apt leaves the time alone where all lists were up to date.
+        os.utime(self.host.lists, (self.host.clock(),) * 2)
+        return ""
+
+    def _apt(self, command: list[str], lock: int) -> tuple[int, str]:
+        """apt itself waits for dpkg's lock, but not for those of its lists and archives."""
+        deadline = self.host.clock() + self.lock_timeout
+        while True:
+            # With the lock inherited, the run after a killed one also waits for the apt that lives on.
+            status, out, err = self.host.run(command, pass_fds=(lock,))
+            if not status or not LOCKED.search(err) or self.host.clock() >= deadline:
+                return status, out + err
+            self.host.sleep(2)
+
+    # -- systemd -----------------------------------------------------------------------------------------------------
+
+    def _is_enabled(self, unit: str) -> bool:
+        _status, out, _err = self.host.run(["systemctl", "is-enabled", unit])
+        return out.strip() in ("enabled", "enabled-runtime")
+
+    def _expect(self, command: list[str], words: str) -> None:
+        status, out, err = self.host.run(command)
+        if status:
+            raise PackagesError(f"{words}: {(err or out).strip()}")
+
+
+def complaint(out: str) -> str:
+    """The part of apt's output that says why it failed; of unreachable mirrors, each once with its address."""
+    mirrors: dict[str, str] = {}
+    for found in FETCH.finditer(out):
+        host = "/".join(found["url"].split("/")[:3])
+        mirrors.setdefault(host, found["why"].strip())
+    if mirrors:
+        return "; ".join(f"mirror {host}: {why}" for host, why in mirrors.items())
+    lines = [line for line in out.splitlines() if line.startswith(("E:", "dpkg: error"))]
+    return "\n".join((lines or out.strip().splitlines())[-15:]) or "it said nothing"
+
+
+def read(path: Path) -> str:
+    """Content of a text file; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

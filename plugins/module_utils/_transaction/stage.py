@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A server's own test of a configuration that is not in service yet.
+
+Private to the collection. A copy of the real folder gets the changes and lies over the real folder in a mount namespace
+of its own, so that every absolute `include` leads into the copy, while the rest of the host sees nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._fs import Node, write
+from .host import Host, TransactionError
+
+READY = "pyhost: the copy is in place"
+PREFIX = "pyhost-staged-"
+
+# $1 the copy, $2 the real folder, $3 an empty folder, $4 how many scratch folders follow, then those, then the command.
+# A scratch folder keeps its tree of folders: a test that opens its logs or its pid file finds the places for them.
+SCRIPT = f"""
+set -e
+copy=$1 folder=$2 empty=$3 left=$4
+shift 4
+mount --bind "$copy" "$folder"
+while [ "$left" -gt 0 ]; do
+    if [ -d "$1" ]; then
+        mount -t tmpfs -o mode=0755 tmpfs "$empty"
+        (cd "$1" && find . -xdev -type d -print0 | tar --null --no-recursion -T - -cf -) 2>/dev/null |
+            tar -xpf - -C "$empty"
+        mount --bind "$empty" "$1"
+        umount "$empty" 2>/dev/null || true
+    fi
+    shift
+    left=$((left - 1))
+done
+echo "{READY}"
+exec "$@"
+"""
+
+PLACES = (
+    re.compile(r"(?P<file>/[^\s:\"']+):(?P<line>\d+)"),
+    # Apache begins with the file that includes the one in which the error is.
+    re.compile(r"line (?P<line>\d+) of (?P<file>/[^\s:\"']+)(?![^\s:\"']|: Syntax error on line)"),
+    re.compile(r"(?P<file>/[^\s:\"']+) line:? (?P<line>\d+)"),
+)
+APPLICATION = re.compile(r"^\s*[#;/]+ application (\S+)")
+
+
+@dataclass(frozen=True)
+class Test:
+    """How a server tests its configuration."""
+
+    folder: Path
+    command: tuple[str, ...]
+    scratch: tuple[str, ...] = ()
+    reject: str | None = None
+
+    def complaint(self, status: int, output: str) -> str | None:
+        """Return why the output of the command means that the configuration is bad, None when it is good."""
+        if status:
+            return output or f"status {status}"
+        if self.reject and re.search(self.reject, output, re.MULTILINE):
+            return output
+        return None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that gets another content, comes or goes."""
+
+    path: Path
+    before: Node | None
+    after: Node | None
+    secret: bool = False
+
+    @property
+    def applications(self) -> list[str]:
+        """Return the applications whose lines differ; all that the file names where the lines above them do."""
+        before, after = (_sections(node.text) if node else {} for node in (self.before, self.after))
+        differ = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+        return sorted(({*before, *after} if "" in differ else differ) - {""})
+
+
+def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
+    """Test the folder with the changes in it, while the live files stay as they are.
+
+    Returns False when this host does not allow it; raises TransactionError when the server refuses the configuration.
+    """
+    if not test.folder.is_dir():
+        return False
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as work:
+        copy, empty = Path(work, "copy"), Path(work, "empty")
+        copy.mkdir()
+        empty.mkdir()
+        status, output = host.run(["cp", "-a", "--", f"{test.folder}/.", str(copy)])
+        if status:
+            raise TransactionError(f"cp -a {test.folder}: {output}")
+        if not all(_change(copy, test.folder, change) for change in changes):
+            return False
+        script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), str(len(test.scratch))]
+        command = ["unshare", "--mount", "--propagation", "private", *script, *test.scratch, *test.command]
+        status, output = host.run(command, timeout=120)
+        if not output.startswith(READY):
+            return False
+        refuse(test, status, output.removeprefix(READY).strip(), copy)
+    return True
+
+
+def sweep() -> None:
+    """Remove the copies that a killed run left; they may hold secrets."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Others may write to this folder too.
+        if path.lstat().st_uid == os.geteuid():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def test_live(host: Host, test: Test) -> None:
+    """Test the folder as it is; raises TransactionError when the server refuses the configuration."""
+    refuse(test, *host.run(test.command, timeout=120), test.folder)
+
+
+def refuse(test: Test, status: int, output: str, copy: Path) -> None:
+    """Raise what the output of a test means; `copy` has the files that were tested."""
+    complaint = test.complaint(status, output)
+    if complaint is not None:
+        # A script of the role is run by a shell: its copy may be where nothing can be executed.
+        name = test.command[1] if test.command[0] == "sh" else test.command[0]
+        raise blame(f"{name} refuses the configuration", complaint, test.folder, copy)
+
+
+def _change(copy: Path, folder: Path, change: Change) -> bool:
+    """Make a change in the copy; return False when the path leads out of the copy."""
+    if not change.path.is_relative_to(folder):
+        return True
+    path = copy / change.path.relative_to(folder)
+    if not path.parent.resolve().is_relative_to(copy.resolve()):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if change.after is not None:
+        write(path, change.after, durable=False)
+    return True
+
+
+def blame(what: str, words: str, folder: Path | None = None, copy: Path | None = None,
+          application: str | None = None) -> TransactionError:
+    """Return the error that has a command's words and, where they name a line of a file, the application it is of.
+
+    Files below `folder` are read in `copy`. `application` is used where no file tells a better one.
+    """
+    for pattern in PLACES:
+        found = pattern.search(words)
+        if found:
+            file, line = found["file"], int(found["line"])
+            path = Path(file)
+            if folder and copy and path.is_relative_to(folder):
+                path = copy / path.relative_to(folder)
+            application = _application(path, line) or application
+            break
+    else:
+        file, line = None, None
+    head = f"application {application}: {what}" if application else what
+    return TransactionError(f"{head}: {words}", file=file, line=line, application=application)
+
+
+def _application(path: Path, line: int) -> str | None:
+    """Return the application whose mark is nearest above that line."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()[:line]
+    except OSError:
+        return None
+    return next((found[1] for text in reversed(lines) if (found := APPLICATION.search(text))), None)
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    """Return the lines below each application's name; those above all names have none."""
+    name, found = "", dict[str, list[str]]()
+    for line in text.splitlines():
+        named = APPLICATION.search(line)
+        name = named[1] if named else name
+        found.setdefault(name, []).append(line)
+    return found

@@ -1,0 +1,105 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What Cherokee needs of a site beside what every front end needs, and what it cannot publish.
+
+Its configuration is a tree of numbered nodes, of which the higher number is tried first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import posixpath
+import re
+import typing as t
+
+from .._items.items import BadItems, Item, sites
+from .._keys.key import Problem
+
+# Node 1 answers what no other site does. Both kinds of numbers have to stay below 2**31.
+_FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
+
+# Cherokee cannot change a request, but refuse it by an expression that fits its head; the request line comes first.
+_LINE, _NAME_ENDS, _LINE_ENDS = r"[^\r\n]+\r?\n", r"[ \t]*:", r"[ \t]*[\r\n]"
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_HEADER = rf"(?i)\A(?:{_LINE})+?"
+_REFUSED = (
+    (r"(?i)\ATRACE ", 405, "It would tell what a proxy has added."),
+    (r"(?i)\A[^ ]+ [^ ?\r\n]*%(?:00|(?![0-9a-f]{2}))", 400, "What is no encoding would arrive as something else."),
+    (
+        rf"{_HEADER}(?:proxy|forwarded|x-real-ip|x-forwarded-[a-z]+|[^:\r\n]*_[^:\r\n]*){_NAME_ENDS}",
+        400,
+        "What only a proxy can know, and what would pose as such, is not for visitors to say.",
+    ),
+    (rf"{_HEADER}transfer-encoding{_NAME_ENDS}", 411, "Applications would get nothing of the body."),
+    (rf"{_HEADER}content-length{_NAME_ENDS}(?![ \t]*[0-9]+{_LINE_ENDS})", 400, "A length is a number."),
+    (rf"\A(?:{_LINE})+?(?!{_NAME}{_NAME_ENDS})[^\r\n]", 400, "Others might take such a line for another header."),
+    *(
+        (rf"{_HEADER}{name}{_NAME_ENDS}{_LINE}(?:{_LINE})*?{name}{_NAME_ENDS}", 400, "Servers would differ over it.")
+        for name in ("host", "content-length")
+    ),
+)
+
+
+def cherokee_sites(path: str, items: t.Any) -> list[Item]:
+    """Return the items of ``frontend_cherokee_sites`` complete; raise BadItems naming every problem below ``path``."""
+    completed = sites(path, items)
+    problems = [
+        Problem(f"{path}[{place}].mounts[{position}].{key}", why)
+        for place, site in enumerate(items)
+        for position, mount in enumerate(site["mounts"])
+        for key, why in refusals({"static": {}, **mount})
+    ]
+    if problems:
+        raise BadItems(problems)
+    taken: set[int] = set()
+    for site in completed:
+        site["host_regexes"] = [rf"^{re.escape(name)}(?::[0-9]+)?$" for name in site["names"]] + site["wildcards"]
+        site["number"] = 1 if site["default"] else _number(site["name"], taken)
+        site["refused"] = [
+            {"number": 99990 + number, "regex": regex, "status": status, "why": why}
+            for number, (regex, status, why) in enumerate(_REFUSED)
+        ]
+        # A mount is one node, with its mount point.
+        site["locations"] = [each for each in site["locations"] if each["kind"] != "mount" or each["folder"]]
+        for number, location in enumerate(reversed(site["locations"]), 1):
+            location["number"] = number
+            location["url_folder"] = posixpath.dirname(location["url"])
+        sources = itertools.count(site["number"] * _SOURCES)
+        for mount in site["mounts"]:
+            mount["sources"] = [{"number": next(sources), "endpoint": endpoint} for endpoint in mount["endpoints"]]
+            mount["site"] = {"name": site["name"], "number": site["number"]}
+            mount["over_limit"] = rf"{_HEADER}content-length{_NAME_ENDS}[ \t]*{_more_than(mount['body'])}{_LINE_ENDS}"
+            mount["lines"] = [line for line in map(str.strip, mount["extra"].splitlines()) if line and line[0] != "#"]
+    return completed
+
+
+def refusals(mount: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+    """Yield what Cherokee would get wrong of a mount: the key, and why."""
+    for url, file in mount["static"].items():
+        if not url.endswith("/") and posixpath.basename(url) != posixpath.basename(file):
+            yield (
+                f"static.{url}",
+                f"Cherokee serves a file under its own name only, here {posixpath.basename(file)}; rename one of them",
+            )
+
+
+def _number(name: str, taken: set[int]) -> int:
+    """Return a number that stays the same whatever other sites come and go."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    while (unique := _FIRST + number % _NUMBERS) in taken:
+        number += 1
+    taken.add(unique)
+    return unique
+
+
+def _more_than(limit: int) -> str:
+    """Return a regular expression for the decimal numbers above ``limit``."""
+    least = str(limit + 1)
+    longer = [rf"[1-9][0-9]{{{len(least)},}}", least]
+    higher = [
+        f"{least[:place]}[{int(digit) + 1}-9][0-9]{{{len(least) - place - 1}}}"
+        for place, digit in enumerate(least)
+        if digit != "9"
+    ]
+    return f"0*(?:{'|'.join([*longer, *higher])})"

@@ -1,0 +1,89 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Going back: to which release, and what is told where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._release.release import Layout, complete, note_change
+from ansible_collections.pyhost.web.plugins.module_utils._release.rollback import WayBack
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A host on which shop had three releases and blog one; wiki was built and never put in service."""
+    layout = Layout(tmp_path / "srv", tmp_path / "lib", tmp_path / "cache")
+    for app, releases in {"shop": ("01aa", "02bb", "03cc"), "blog": ("01aa",), "wiki": ("01aa",)}.items():
+        current = ""
+        for release in releases:
+            folder = layout.releases(app) / release
+            folder.mkdir(parents=True)
+            complete(folder, {"revision": f"of {release}"})
+            note_change(layout.releases(app), current, release)
+            current = release
+        for name in ("next", "current"):
+            if name == "next" or app != "wiki":
+                (layout.app(app) / name).symlink_to(f"releases/{current}")
+    return layout
+
+
+def _next(layout: Layout, app: str = "shop") -> str:
+    return (layout.app(app) / "next").readlink().name
+
+
+@pytest.mark.parametrize(("release", "goal"), [("", "02bb"), ("01aa", "01aa"), ("03cc", "03cc")])
+def test_way_back(layout: Layout, release: str, goal: str) -> None:
+    back = WayBack(layout, {"shop": release})
+    assert back.problems(()) == []
+    for is_check in (True, False):
+        assert back.switch(is_check) == (["shop"] if goal != "03cc" else [])
+        assert _next(layout) == (goal if not is_check else "03cc")
+    assert back.switch(False) == []
+    assert back.in_line(wanted=True) == f"shop: {goal}\n"
+    assert back.results() == {"shop": {"release": goal, "built": False, "revision": f"of {goal}"}}
+
+
+def test_twice_is_further_back(layout: Layout) -> None:
+    for goal in ("02bb", "01aa"):
+        back = WayBack(layout, {"shop": ""})
+        assert back.problems(()) == []
+        back.switch(False)
+        current = layout.app("shop") / "current"
+        current.unlink()
+        current.symlink_to(f"releases/{goal}")
+        assert _next(layout) == goal
+    assert WayBack(layout, {"shop": ""}).problems(()) != []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"blog": ""}, ["app blog: no release was in service before 01aa; other releases on this host: none"]),
+        ({"wiki": ""}, ["app wiki: has no release in service on this host"]),
+        ({"gone": ""}, ["app gone: has no release in service on this host"]),
+        (
+            {"shop": "02bc"},
+            ["app shop: release '02bc' is not on this host; did you mean '02bb'? in service: 03cc;", "02bb (built 20"],
+        ),
+        ({"shop": "../02bb"}, ["app shop: release '../02bb' is not on this host"]),
+        ({"../shop": ""}, ["app ../shop: is no name of an application"]),
+        ({"new": ""}, ["app new: back: it is among apps too"]),
+        ({"wiki": "", "blog": "ff"}, ["app blog: release 'ff'", "app wiki: has no release in service"]),
+    ],
+)
+def test_problems(layout: Layout, wanted: dict[str, str], words: list[str]) -> None:
+    back = WayBack(layout, wanted)
+    told = "\n".join(back.problems({"new"}))
+    for word in words:
+        assert word in told
+    assert back.switch(False) == []
+
+
+def test_an_incomplete_release_is_no_way_back(layout: Layout) -> None:
+    (layout.releases("shop") / "02bb" / ".complete").unlink()
+    assert "'02bb' is not on this host" in WayBack(layout, {"shop": "02bb"}).problems(())[0]
+    back = WayBack(layout, {"shop": ""})
+    assert back.problems(()) == []
+    assert back.releases == {"shop": "01aa"}

@@ -1,0 +1,213 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is worked out of a role's sites for servers that take the first that fits."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.items import BadItems, processes, sites, virtual_hosts
+
+MOUNT = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
+
+
+def _sites(*items: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    return sites("frontend_lighttpd_sites", [{"mounts": [MOUNT], **item} for item in items])
+
+
+@pytest.mark.parametrize(
+    ("host", "site"),
+    [
+        ("shop.example", "shop.example"),
+        ("shop.example:8080", "shop.example"),
+        ("a.shop.example", "shop.example"),
+        ("a.b.shop.example:8080", "shop.example"),
+        ("blog.shop.example", "blog.shop.example"),
+        ("blog.shop.example:8080", "blog.shop.example"),
+        ("x.blog.shop.example", "shop.example"),
+        ("x.wiki.shop.example", "_.wiki.shop.example"),
+        ("wiki.shop.example", "shop.example"),
+        ("notblog.shop.example", "shop.example"),
+        ("shopxexample", None),
+        ("shop.example.evil", None),
+        ("xshop.example", None),
+        (".shop.example", None),
+        ("", None),
+    ],
+)
+def test_each_host_fits_the_site_that_names_it_best(host: str, site: str | None) -> None:
+    published = _sites(
+        {"domains": ["shop.example", "*.shop.example"]},
+        {"domains": ["blog.shop.example"]},
+        {"domains": ["*.wiki.shop.example"]},
+    )
+    fits = [
+        published_site["name"]
+        for published_site in published
+        if host.partition(":")[0] in published_site["names"]
+        or any(re.search(wildcard, host) for wildcard in published_site["wildcards"])
+    ]
+    assert fits == ([site] if site else [])
+
+
+def test_the_most_special_url_comes_first() -> None:
+    (site,) = _sites(
+        {
+            "domains": ["shop.example"],
+            "mounts": [
+                {**MOUNT, "static": {"/static/": "/srv/static", "/sub/static/": "/srv/other"}},
+                {**MOUNT, "path": "/sub", "private": {"/private/": "/srv/private"}},
+            ],
+        }
+    )
+    assert [(location["kind"], location["url"]) for location in site["locations"]] == [
+        ("static", "/sub/static/"),
+        ("private", "/sub/private/"),
+        ("mount", "/sub/"),
+        ("mount", "/sub"),
+        ("static", "/static/"),
+        ("mount", "/"),
+    ]
+
+
+def test_headers_lie_over_those_of_every_site_whatever_their_case() -> None:
+    headers = {"x-frame-options": "DENY", "REFERRER-POLICY": "", "Content-Security-Policy": 'report-to "a"'}
+    (site,) = _sites(
+        {"domains": ["a.example"], "mounts": [{**MOUNT, "headers": headers}, {**MOUNT, "path": "/sub"}]},
+    )
+    assert [(header["name"], header["quoted"]) for header in site["mounts"][0]["headers"]] == [
+        ("Content-Security-Policy", 'report-to \\"a\\"'),
+        ("X-Content-Type-Options", "nosniff"),
+        ("x-frame-options", "DENY"),
+    ]
+    # Outside of both, what both say.
+    assert [header["key"] for header in site["headers"]] == ["x_content_type_options", "x_frame_options"]
+    variables = [[header["variable"] for header in mount["headers"]] for mount in site["mounts"]]
+    assert set(variables[0]) & set(variables[1]) == {site["headers"][0]["variable"]}
+
+
+@pytest.mark.parametrize(
+    ("requests", "rate"),
+    [(None, None), ("10/s", {"rate": "10r/s", "burst": "10"}), ("600/m", {"rate": "600r/m", "burst": "600"})],
+)
+def test_a_rate_as_nginx_takes_it(requests: str | None, rate: dict[str, str] | None) -> None:
+    site = {"domains": ["a.example"], "mounts": [{**MOUNT, "limits": {"requests": requests}}]}
+    assert sites("frontend_nginx_sites", [site])[0]["mounts"][0]["rate"] == rate
+
+
+def test_limits_for_visitors_need_a_front_end_that_counts() -> None:
+    with pytest.raises(BadItems, match=r"\[0\].mounts: shop has limits.connections, and lighttpd cannot count by"):
+        _sites({"domains": ["a.example"], "mounts": [{**MOUNT, "limits": {"connections": 3}}]})
+
+
+@pytest.mark.parametrize(("body", "kib"), [("1", 1), ("1024", 1), ("1025", 2), ("10M", 10240)])
+def test_a_body_limit_is_never_rounded_down_to_none(body: str, kib: int) -> None:
+    (site,) = _sites({"domains": ["shop.example"], "mounts": [{**MOUNT, "limits": {"body": body}}]})
+    assert site["mounts"][0]["body_kib"] == kib
+
+
+def test_endpoints_are_taken_apart() -> None:
+    endpoints = ["/run/pyhost/shop.sock", "10.0.0.1:9001", "[::1]:9001"]
+    (site,) = _sites({"domains": ["shop.example"], "mounts": [{**MOUNT, "endpoints": endpoints}]})
+    assert site["mounts"][0]["backends"] == [
+        {"socket": "/run/pyhost/shop.sock", "host": "", "port": ""},
+        {"socket": "", "host": "10.0.0.1", "port": "9001"},
+        {"socket": "", "host": "::1", "port": "9001"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("front_end", "mount", "words"),
+    [
+        ("nginx", {"protocol": "wsgi", "endpoints": []}, "has protocol 'wsgi', which nginx does not speak"),
+        ("apache", {"protocol": "wsgi"}, "has protocol wsgi; give daemon, and leave endpoints out"),
+        ("nginx", {"protocol": "http", "endpoints": []}, "has protocol http; give endpoints, and leave daemon out"),
+        ("cherokee", {"protocol": "http"}, "which cherokee does not speak over a unix socket; give address:port"),
+    ],
+)
+def test_the_way_to_an_application_has_to_lead_there(front_end: str, mount: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(BadItems, match=words):
+        sites(f"frontend_{front_end}_sites", [{"domains": ["shop.example"], "mounts": [{**MOUNT, **mount}]}])
+
+
+def test_lighttpd_cannot_tell_private_folders_in_a_release_from_others() -> None:
+    private = {"/a/": "/srv/pyhost/shop/current/public/a", "/b/": "/var/lib/pyhost/shop/b"}
+    site = {"domains": ["shop.example"], "mounts": [{**MOUNT, "private": private}]}
+    with pytest.raises(BadItems, match="application shop has private folders in a release and others"):
+        _sites(site)
+    assert sites("frontend_nginx_sites", [site])
+
+
+def test_hosts_are_in_an_order_in_which_the_first_that_matches_is_right() -> None:
+    published = _sites(
+        {"domains": ["*.example", "shop.example"]},
+        {"domains": ["*.a.example", "a.b.example"]},
+        {"domains": ["b.a.example", "*.b.example"], "default": True},
+    )
+    assert [(host["names"], host["site"]) for host in virtual_hosts(published)] == [
+        (["b.a.example"], "b.a.example"),
+        (["a.b.example"], "_.a.example"),
+        (["shop.example"], "_.example"),
+        (["*.a.example"], "_.a.example"),
+        (["*.b.example"], "b.a.example"),
+        (["*.example"], "_.example"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "mount", "endpoint"),
+    [
+        ({}, "", "http+unix://%2Frun%2Fpyhost%2Fshop.sock"),
+        ({"listen": ["192.0.2.1:80", "/run/a.sock"], "protocol": "http"}, "/sub", "http+unix://%2Frun%2Fa.sock"),
+        ({"listen": ["192.0.2.1:80"]}, "", ""),
+        # The front end has its processes.
+        ({"protocol": "wsgi"}, "", ""),
+    ],
+)
+def test_what_a_new_release_is_asked(given: dict[str, t.Any], mount: str, endpoint: str) -> None:
+    health = {"path": "/up", "status": [200], "timeout": 5, "mount": f"{mount}/", "host": "shop.example"}
+    item = {"name": "shop", "wsgi": "shop:app", "release": "/srv/pyhost/shop", "health": health, "protocol": "http"}
+    (complete,) = processes("backend_mod_wsgi_apps", [{**item, **given}])
+    assert complete["request"] == {
+        "file": "/srv/pyhost/shop/current",
+        "endpoint": endpoint,
+        "mount": mount,
+        "path": "/up",
+        "host": "shop.example",
+        "status": [200],
+        "timeout": 5,
+        "unit": "pyhost-shop.service",
+        "https": False,
+    }
+
+
+def test_a_site_with_tls_has_what_its_certificate_is_made_of() -> None:
+    given = {"certificate": "/etc/ssl/shop.pem", "key": "/etc/ssl/shop.key"}
+    published = _sites(
+        {"domains": ["a.example"]},
+        {"domains": ["b.example", "*.b.example"], "tls": "self_signed"},
+        {"domains": ["c.example"], "tls": given},
+        {"default": True, "tls": "self_signed"},
+    )
+    nothing = {"certificate": "", "key": ""}
+    assert [site["certificate"] for site in published] == [
+        None,
+        {"name": "b.example", "domains": ["b.example", "*.b.example"], "source": "self_signed", **nothing},
+        {"name": "c.example", "domains": ["c.example"], "source": "given", **given},
+        {"name": "default", "domains": ["default"], "source": "self_signed", **nothing},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("front_end", "site", "words"),
+    [
+        ("nginx", {"domains": ["*.example"], "tls": "acme"}, r"\[0\].tls: 'acme' proves names over HTTP"),
+        ("nginx", {"default": True, "tls": "acme"}, r"\[0\].tls: 'acme' needs names to prove"),
+        ("cherokee", {"domains": ["a.example"], "tls": "self_signed"}, "cherokee publishes without TLS only"),
+    ],
+)
+def test_certificates_that_a_site_cannot_have(front_end: str, site: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(BadItems, match=words):
+        sites(f"frontend_{front_end}_sites", [{"mounts": [MOUNT], **site}])
