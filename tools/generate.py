@@ -14,12 +14,14 @@ from pathlib import Path
 import yaml
 
 from plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
-from plugins.plugin_utils._keys import schema
+from plugins.plugin_utils._items.roles import ROLES, Role
+from plugins.plugin_utils._keys.app import APP
+from plugins.plugin_utils._keys.host import HOST
 from plugins.plugin_utils._keys.key import Key
 from tools import pairs
 
 ROOT = Path(__file__).resolve().parent.parent
-MADE = "Made by tools/generate.py from plugins/plugin_utils/schema.py"
+MADE = "Made by tools/generate.py: change plugins/plugin_utils and run `make generate`"
 BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of variables -->"
 
 CONTROLS, SECURITY = ROOT / "tests" / "controls" / "controls.yml", ROOT / "docs" / "security.md"
@@ -60,13 +62,13 @@ def _spec(key: Key) -> dict[str, t.Any]:
     return spec
 
 
-def _argument_specs(role: schema.Role) -> str:
+def _argument_specs(role: Role) -> str:
     options = {key.name: _spec(key) for key in role.variables}
     specs = {"main": {"short_description": role.short, "description": [role.description], "options": options}}
     return f"---\n# {MADE}\n{_yaml({'argument_specs': specs})}"
 
 
-def _defaults(role: schema.Role) -> str:
+def _defaults(role: Role) -> str:
     lines = ["---", f"# {MADE}"]
     for key in role.variables:
         lines += ["", f"# {key.description}", _yaml({key.name: key.default}).rstrip()]
@@ -117,18 +119,18 @@ def _reference() -> str:
 
 ## An application: the keys below its name in `pyhost_apps`
 
-{_table(schema.APP)}
+{_table(APP)}
 ## Variables of a host or group
 
 `pyhost_apps` and any `pyhost_apps__ANYTHING` are dictionaries, application name to description; they are merged.
 
-{_table(schema.HOST)}
+{_table(HOST)}
 ## Front ends (rows), back ends (columns) and the protocols between them
 
 {_pairs()}"""
 
 
-def _readme(path: Path, role: schema.Role) -> str:
+def _readme(path: Path, role: Role) -> str:
     text = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
     before, rest = text.split(BEGIN)
     return f"{before}{BEGIN}\n{_table(role.variables)}{END}{rest.split(END)[1]}"
@@ -152,7 +154,7 @@ def _files() -> dict[Path, str]:
         pairs.DOCS: pairs.finished(seen),
         pairs.DEPLOY: pairs.measured(seen),
     }
-    for name, role in schema.ROLES.items():
+    for name, role in ROLES.items():
         folder = ROOT / "roles" / name
         files[folder / "meta" / "argument_specs.yml"] = _argument_specs(role)
         files[folder / "defaults" / "main.yml"] = _defaults(role)

@@ -12,7 +12,8 @@ from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._keys.key import Problem
-from ..plugin_utils._model.resolve import RUNS, Fleet, Host, Invalid, resolve
+from ..plugin_utils._model.inventory import RUNS, Fleet, Host, Invalid
+from ..plugin_utils._model.resolve import resolve
 
 
 def _plain(value: t.Any) -> t.Any:

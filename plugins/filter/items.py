@@ -8,15 +8,17 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._items import items
-from ..plugin_utils._servers import cherokee
+from ..plugin_utils._items.complete import BadItems
+from ..plugin_utils._items.processes import processes
+from ..plugin_utils._items.releases import releases
+from ..plugin_utils._items.sites import sites, virtual_hosts
 
 
 def _filter(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
     def apply(value: t.Any, variable: str) -> list[dict[str, t.Any]]:
         try:
             return complete(variable, value)
-        except items.BadItems as error:
+        except BadItems as error:
             raise AnsibleFilterError(str(error)) from None
 
     return apply
@@ -28,9 +30,8 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
         return {
-            "releases": _filter(items.releases),
-            "processes": _filter(items.processes),
-            "sites": _filter(items.sites),
-            "virtual_hosts": items.virtual_hosts,
-            "cherokee_sites": _filter(cherokee.cherokee_sites),
+            "releases": _filter(releases),
+            "processes": _filter(processes),
+            "sites": _filter(sites),
+            "virtual_hosts": virtual_hosts,
         }

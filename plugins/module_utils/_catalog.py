@@ -1,6 +1,10 @@
 # Copyright: pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who speaks and who serves which protocol: the one table that the playbooks, the tests and the docs are made from."""
+"""Who speaks and who serves which protocol, and what each server can: one row a server.
+
+The playbooks, the roles' variables, the tests and the docs are made from these rows. What takes more than a value is in
+the server's file in plugin_utils/_servers.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A server that publishes sites.
-
-    ``speaks`` is in the order of preference; what is ``tcp_only`` of it does not reach unix sockets. Without ``tls``
-    it has no certificates. Where it ``limits_visitors``, it counts the requests of each address to each application.
-    """
+    """A server that publishes sites."""
 
     name: str
+    title: str
+    """How its own documentation writes it."""
     speaks: tuple[str, ...]
+    """Protocols towards applications, in the order of preference."""
+    unit: str
+    package: str
+    """The Debian package; empty where Debian has none."""
+    config: str
+    """The folder of its configuration."""
+    logs: str
+    """The folder of its logs."""
     tcp_only: tuple[str, ...] = ()
+    """Those of its protocols that do not reach unix sockets."""
+    listen: tuple[str, ...] = ("80", "[::]:80")
+    """Where it listens by default."""
     tls: bool = True
+    """Whether it has certificates."""
+    http3: bool = False
+    """Whether some release of Debian has it with HTTP/3."""
     limits_visitors: bool = False
+    """Whether it counts the requests of each address to each application."""
+    htaccess: bool = False
+    """Whether it reads .htaccess files."""
+    trusts_proxies: bool = True
+    """Whether it takes a visitor's address and scheme from proxies in front of it."""
+    logs_json: bool = True
+    """Whether its access log can be JSON."""
+    separates_private: bool = True
+    """Whether it keeps an application's private files from the visitors of others."""
 
 
 # The distribution's servers embed the distribution's interpreter; these are its names.
@@ -31,16 +56,25 @@ INSIDE_THE_FRONT_END = "wsgi"
 
 @dataclass(frozen=True)
 class BackEnd:
-    """A server that runs applications.
-
-    ``serves`` is in the order of preference; ``requirements`` go into the venv. Where the server is ``packaged``, the
-    distribution's own interpreter has it from there, and only the venvs of other interpreters need them.
-    """
+    """A server that runs applications."""
 
     name: str
+    title: str
+    """How its own documentation writes it."""
     serves: tuple[str, ...]
+    """Protocols of its endpoints, in the order of preference."""
     requirements: tuple[str, ...] = ()
+    """What the venv needs for it, as pip reads it."""
     packaged: bool = False
+    """Whether the distribution has it for its own interpreter, so that only other venvs need the requirements."""
+    loopback: bool = False
+    """Whether it consists of several parts that reach each other over a loopback of their own."""
+    tasks: int = 0
+    """Processes and threads that it needs beside those that answer requests."""
+    knows_mount: bool = True
+    """Whether the mount point arrives with each request, as SCRIPT_NAME."""
+    front_end_reads: tuple[str, ...] = ()
+    """Files of an application that a front end may read until it publishes it in another way."""
 
     def server_requirements(self, python: str) -> list[str]:
         """Return what the venv of that interpreter needs for this server."""
@@ -51,22 +85,75 @@ class BackEnd:
         return python in SYSTEM_PYTHONS or bool(self.requirements)
 
 
+_ALL = ("uwsgi", "fastcgi", "scgi", "http")
+
 FRONT_ENDS: dict[str, FrontEnd] = {
     row.name: row
     for row in (
-        FrontEnd("nginx", speaks=("uwsgi", "fastcgi", "scgi", "http"), limits_visitors=True),
-        FrontEnd("lighttpd", speaks=("uwsgi", "fastcgi", "scgi", "http")),
-        FrontEnd("apache", speaks=("wsgi", "uwsgi", "fastcgi", "scgi", "http")),
-        FrontEnd("cherokee", speaks=("uwsgi", "fastcgi", "scgi", "http"), tcp_only=("http",), tls=False),
+        FrontEnd(
+            "nginx",
+            "nginx",
+            speaks=_ALL,
+            unit="nginx.service",
+            package="nginx",
+            config="/etc/nginx",
+            logs="/var/log/nginx",
+            http3=True,
+            limits_visitors=True,
+        ),
+        FrontEnd(
+            "lighttpd",
+            "lighttpd",
+            speaks=_ALL,
+            unit="lighttpd.service",
+            package="lighttpd",
+            config="/etc/lighttpd",
+            logs="/var/log/lighttpd",
+        ),
+        FrontEnd(
+            "apache",
+            "Apache",
+            speaks=(INSIDE_THE_FRONT_END, *_ALL),
+            unit="apache2.service",
+            package="apache2",
+            config="/etc/apache2",
+            logs="/var/log/apache2",
+            htaccess=True,
+        ),
+        FrontEnd(
+            "cherokee",
+            "Cherokee",
+            speaks=_ALL,
+            unit="cherokee.service",
+            package="",
+            config="/etc/cherokee",
+            logs="/var/log/cherokee",
+            tcp_only=("http",),
+            listen=("80",),
+            tls=False,
+            trusts_proxies=False,
+            logs_json=False,
+            separates_private=False,
+        ),
     )
 }
 
 BACK_ENDS: dict[str, BackEnd] = {
     row.name: row
     for row in (
-        BackEnd("uwsgi", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",), packaged=True),
-        BackEnd("flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",)),
-        BackEnd("mod_wsgi", serves=("wsgi", "http"), packaged=True),
+        BackEnd("uwsgi", "uWSGI", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",), packaged=True),
+        BackEnd("flup", "flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",)),
+        BackEnd(
+            "mod_wsgi",
+            "mod_wsgi",
+            serves=(INSIDE_THE_FRONT_END, "http"),
+            packaged=True,
+            loopback=True,
+            # The threads of its Apache.
+            tasks=1100,
+            knows_mount=False,
+            front_end_reads=("/etc/pyhost/mod_wsgi/{name}.wsgi",),
+        ),
     )
 }
 

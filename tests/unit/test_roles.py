@@ -9,8 +9,8 @@ import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import pytest
 import yaml
 from ansible_collections.pyhost.web.plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS
-from ansible_collections.pyhost.web.plugins.plugin_utils._keys.schema import ROLES
-from ansible_collections.pyhost.web.plugins.plugin_utils._model.resolve import RUNS
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.roles import ROLES
+from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import RUNS
 from ansible_collections.pyhost.web.plugins.plugin_utils._report.summary import PHASES
 
 ROOT = Path(next(iter(plugin_utils.__path__))).parents[1]

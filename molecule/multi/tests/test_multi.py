@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from testinfra.host import Host
 
-from plugins.plugin_utils._model.resolve import stable_port
+from plugins.plugin_utils._model.topology import stable_port
 from tests.http.visitor import Visitor, address, hosts, traffic
 from tests.playbook import converge, run
 

@@ -12,9 +12,10 @@ import itertools
 import posixpath
 import re
 import typing as t
+from collections.abc import Iterator, Mapping
 
-from .._items.items import BadItems, Item, sites
-from .._keys.key import Problem
+from .._keys.key import Key
+from .server import FrontEndServer, Item, Refusal, mounts
 
 # Node 1 answers what no other site does. Both kinds of numbers have to stay below 2**31.
 _FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
@@ -41,17 +42,7 @@ _REFUSED = (
 )
 
 
-def cherokee_sites(path: str, items: t.Any) -> list[Item]:
-    """Return the items of ``frontend_cherokee_sites`` complete; raise BadItems naming every problem below ``path``."""
-    completed = sites(path, items)
-    problems = [
-        Problem(f"{path}[{place}].mounts[{position}].{key}", why)
-        for place, site in enumerate(items)
-        for position, mount in enumerate(site["mounts"])
-        for key, why in refusals({"static": {}, **mount})
-    ]
-    if problems:
-        raise BadItems(problems)
+def _derive(completed: list[Item]) -> list[Item]:
     taken: set[int] = set()
     for site in completed:
         site["host_regexes"] = [rf"^{re.escape(name)}(?::[0-9]+)?$" for name in site["names"]] + site["wildcards"]
@@ -74,14 +65,16 @@ def cherokee_sites(path: str, items: t.Any) -> list[Item]:
     return completed
 
 
-def refusals(mount: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
-    """Yield what Cherokee would get wrong of a mount: the key, and why."""
-    for url, file in mount["static"].items():
-        if not url.endswith("/") and posixpath.basename(url) != posixpath.basename(file):
-            yield (
-                f"static.{url}",
-                f"Cherokee serves a file under its own name only, here {posixpath.basename(file)}; rename one of them",
-            )
+def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
+    for mount in mounts(site):
+        for url, file in mount["static"].items():
+            if not url.endswith("/") and posixpath.basename(url) != posixpath.basename(file):
+                yield Refusal(
+                    mount["app"],
+                    f"static.{url}",
+                    "Cherokee serves a file under its own name only, here"
+                    f" {posixpath.basename(file)}; rename one of them",
+                )
 
 
 def _number(name: str, taken: set[int]) -> int:
@@ -103,3 +96,66 @@ def _more_than(limit: int) -> str:
         if digit != "9"
     ]
     return f"0*(?:{'|'.join([*longer, *higher])})"
+
+
+SERVER = FrontEndServer(
+    variables=(
+        Key(
+            "frontend_cherokee_archive",
+            "str",
+            "Archive of an installed tree: a file on the controller, or a URL. Only what is below the prefix is taken.",
+            example="files/cherokee.tar.gz",
+        ),
+        Key(
+            "frontend_cherokee_deb",
+            "str",
+            "Debian package: a file on the controller, or a URL.",
+            example="files/cherokee.deb",
+        ),
+        Key(
+            "frontend_cherokee_checksum",
+            "str",
+            "Digest of the archive or package; obligatory for a URL.",
+            example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+        Key(
+            "frontend_cherokee_packages",
+            "list",
+            "Packages of a repository that the host knows: Cherokee itself, or libraries that an archive needs.",
+            default=[],
+            elements="str",
+            example=["cherokee"],
+        ),
+        Key(
+            "frontend_cherokee_prefix",
+            "str",
+            "Folder that the tree of the archive was made for, or where Cherokee is already.",
+            default="/opt/cherokee",
+            example="/srv/cherokee",
+        ),
+        Key(
+            "frontend_cherokee_admin",
+            "bool",
+            "Run Cherokee's administration page on 127.0.0.1:9090; refused where the host has no Python 2.7.",
+            default=False,
+            example=True,
+        ),
+        Key(
+            "frontend_cherokee_connections",
+            "int",
+            "Connections to visitors at a time.",
+            default=8192,
+            example=16384,
+        ),
+        Key(
+            "frontend_cherokee_server_extra",
+            "list",
+            "Raw lines of Cherokee's configuration outside of any site.",
+            default=[],
+            elements="str",
+            example=["server!thread_number = 8"],
+        ),
+    ),
+    refuses=_refuses,
+    derive=_derive,
+)

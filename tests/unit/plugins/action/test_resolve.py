@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.pyhost.web.plugins.modules import resolve as module
-from ansible_collections.pyhost.web.plugins.plugin_utils._model.resolve import RUNS
+from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import RUNS
 
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 

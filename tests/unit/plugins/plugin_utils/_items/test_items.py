@@ -8,7 +8,9 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._items.items import BadItems, processes, sites, virtual_hosts
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.complete import BadItems
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.processes import processes
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.sites import sites, virtual_hosts
 
 MOUNT = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
 
@@ -98,7 +100,7 @@ def test_a_rate_as_nginx_takes_it(requests: str | None, rate: dict[str, str] | N
 
 
 def test_limits_for_visitors_need_a_front_end_that_counts() -> None:
-    with pytest.raises(BadItems, match=r"\[0\].mounts: shop has limits.connections, and lighttpd cannot count by"):
+    with pytest.raises(BadItems, match=r"mounts\[0\].limits.connections: there is no such key"):
         _sites({"domains": ["a.example"], "mounts": [{**MOUNT, "limits": {"connections": 3}}]})
 
 
@@ -121,10 +123,10 @@ def test_endpoints_are_taken_apart() -> None:
 @pytest.mark.parametrize(
     ("front_end", "mount", "words"),
     [
-        ("nginx", {"protocol": "wsgi", "endpoints": []}, "has protocol 'wsgi', which nginx does not speak"),
-        ("apache", {"protocol": "wsgi"}, "has protocol wsgi; give daemon, and leave endpoints out"),
-        ("nginx", {"protocol": "http", "endpoints": []}, "has protocol http; give endpoints, and leave daemon out"),
-        ("cherokee", {"protocol": "http"}, "which cherokee does not speak over a unix socket; give address:port"),
+        ("nginx", {"protocol": "wsgi", "endpoints": []}, "mounts\\[0\\].protocol: 'wsgi' is no protocol"),
+        ("apache", {"protocol": "wsgi"}, "'wsgi' needs daemon and no endpoints; give daemon"),
+        ("nginx", {"protocol": "http", "endpoints": []}, "'http' needs endpoints and no daemon; give endpoints"),
+        ("cherokee", {"protocol": "http"}, "'http' is not spoken by Cherokee over a unix socket; give address:port"),
     ],
 )
 def test_the_way_to_an_application_has_to_lead_there(front_end: str, mount: dict[str, t.Any], words: str) -> None:
@@ -135,7 +137,7 @@ def test_the_way_to_an_application_has_to_lead_there(front_end: str, mount: dict
 def test_lighttpd_cannot_tell_private_folders_in_a_release_from_others() -> None:
     private = {"/a/": "/srv/pyhost/shop/current/public/a", "/b/": "/var/lib/pyhost/shop/b"}
     site = {"domains": ["shop.example"], "mounts": [{**MOUNT, "private": private}]}
-    with pytest.raises(BadItems, match="application shop has private folders in a release and others"):
+    with pytest.raises(BadItems, match=r"mounts\[0\].private: has folders in a release and others"):
         _sites(site)
     assert sites("frontend_nginx_sites", [site])
 
@@ -205,7 +207,7 @@ def test_a_site_with_tls_has_what_its_certificate_is_made_of() -> None:
     [
         ("nginx", {"domains": ["*.example"], "tls": "acme"}, r"\[0\].tls: 'acme' proves names over HTTP"),
         ("nginx", {"default": True, "tls": "acme"}, r"\[0\].tls: 'acme' needs names to prove"),
-        ("cherokee", {"domains": ["a.example"], "tls": "self_signed"}, "cherokee publishes without TLS only"),
+        ("cherokee", {"domains": ["a.example"], "tls": "self_signed"}, "\\[0\\].tls: there is no such key"),
     ],
 )
 def test_certificates_that_a_site_cannot_have(front_end: str, site: dict[str, t.Any], words: str) -> None:

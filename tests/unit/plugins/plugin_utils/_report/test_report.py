@@ -14,7 +14,8 @@ from pathlib import Path
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import pytest
 import yaml
-from ansible_collections.pyhost.web.plugins.plugin_utils._model.resolve import Fleet, Host, resolve
+from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import Fleet, Host
+from ansible_collections.pyhost.web.plugins.plugin_utils._model.resolve import resolve
 from ansible_collections.pyhost.web.plugins.plugin_utils._report import table as text
 from ansible_collections.pyhost.web.plugins.plugin_utils._report.page import page, picture, shorten
 from ansible_collections.pyhost.web.plugins.plugin_utils._report.report import report, wanted

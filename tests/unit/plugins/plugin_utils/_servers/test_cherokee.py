@@ -8,15 +8,15 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._items.items import BadItems
-from ansible_collections.pyhost.web.plugins.plugin_utils._servers.cherokee import cherokee_sites
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.complete import BadItems
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.sites import sites
 
 MOUNT: dict[str, t.Any] = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
 HEAD = "POST /a?b=100% HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 10\r\nX-Real: x_y: z\r\n"
 
 
 def _sites(*names: str, **mount: t.Any) -> list[dict[str, t.Any]]:
-    return cherokee_sites("frontend_cherokee_sites", [{"domains": [name], "mounts": [MOUNT | mount]} for name in names])
+    return sites("frontend_cherokee_sites", [{"domains": [name], "mounts": [MOUNT | mount]} for name in names])
 
 
 def _status(head: str) -> int | None:
@@ -96,7 +96,7 @@ def test_what_it_cannot_publish() -> None:
         MOUNT | {"static": {"/robots.txt": "/srv/robots-live.txt", "/favicon.ico": "/srv/favicon.ico"}},
     ]
     with pytest.raises(BadItems) as caught:
-        cherokee_sites("frontend_cherokee_sites", [{"domains": ["shop.example"], "mounts": mounts}])
+        sites("frontend_cherokee_sites", [{"domains": ["shop.example"], "mounts": mounts}])
     assert [str(problem).split(": ")[0] for problem in caught.value.problems] == [
         "frontend_cherokee_sites[0].mounts[0].static./robots.txt",
     ]

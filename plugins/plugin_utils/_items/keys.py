@@ -1,0 +1,262 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The keys of the items of the roles' lists: releases, processes, and sites with their mounts."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...module_utils._catalog import INSIDE_THE_FRONT_END, BackEnd, FrontEnd
+from .._keys import checks
+from .._keys.app import HEALTH, LIMITS, NAME, like
+from .._keys.key import Key
+
+
+def _health(description: str) -> Key:
+    """Return the key of a health request, whoever makes it."""
+    return Key(
+        "health",
+        "dict",
+        description,
+        default={},
+        options=(
+            *HEALTH,
+            Key(
+                "mount", "str", "Mount point of the application.", default="/", example="/shop", check=checks.mount_path
+            ),
+            Key(
+                "host",
+                "str",
+                "Host header of the request.",
+                default="localhost",
+                example="shop.example.org",
+                check=checks.line,
+            ),
+            Key("https", "bool", "Whether the front end is asked over TLS, at port 443.", default=False, example=True),
+        ),
+        example={"path": "/health"},
+    )
+
+
+# An item of app_apps: what the role app builds.
+RELEASE_ITEM: tuple[Key, ...] = (
+    NAME,
+    like("user"),
+    like("source"),
+    like("requirements"),
+    Key(
+        "server_requirements",
+        "list",
+        "What the back end needs in the venv, beside the application's own requirements.",
+        default=[],
+        elements="str",
+        example=["pyuwsgi"],
+        check=checks.line,
+    ),
+    like("python"),
+    like("wsgi", required=False),
+    like("setup"),
+    like("build_timeout"),
+    like("static"),
+    like("env"),
+    like("network"),
+    like("writable_paths"),
+    like("jit"),
+    _health("The request that a new release must answer before it is complete, asked in its sandbox."),
+    Key(
+        "published",
+        "list",
+        "Folders in the data folder that the front end may read.",
+        default=[],
+        elements="str",
+        example=["/var/lib/pyhost/shop/media"],
+        check=checks.file_path,
+    ),
+    Key(
+        "first",
+        "bool",
+        "Whether this host runs the setup steps with once: true.",
+        default=True,
+        example=False,
+    ),
+    like("keep"),
+)
+
+# What every back end needs of a process behind its endpoint.
+_PROCESS: tuple[Key, ...] = (
+    NAME,
+    like("user"),
+    like("wsgi"),
+    Key(
+        "release",
+        "str",
+        "Folder with the links next and current that the role app made; left out: code and venv are used as they are.",
+        example="/srv/pyhost/shop",
+        check=checks.file_path,
+    ),
+    Key(
+        "code",
+        "str",
+        "Folder of the code; left out: current/code of the release folder.",
+        example="/srv/pyhost/shop/current/code",
+        check=checks.file_path,
+    ),
+    Key(
+        "venv",
+        "str",
+        "Folder of the venv; left out: current/venv of the release folder.",
+        example="/srv/pyhost/shop/current/venv",
+        check=checks.file_path,
+    ),
+    like("python"),
+    like("processes"),
+    like("threads"),
+    like("env"),
+    like("network"),
+    like("writable_paths"),
+    like("jit"),
+    like("limits"),
+    _health("The request that must be answered through the front end once a new release is in service (tasks switch)."),
+    Key(
+        "listen",
+        "list",
+        "Endpoints: paths of unix sockets, or address:port; left out: /run/pyhost/NAME.sock.",
+        elements="str",
+        example=["/run/pyhost/shop.sock"],
+        check=checks.line,
+    ),
+    Key(
+        "allow",
+        "list",
+        "Addresses that may connect to address:port endpoints.",
+        default=[],
+        elements="str",
+        example=["10.0.0.5"],
+        check=checks.line,
+    ),
+)
+
+
+def process_keys(row: BackEnd, own: t.Iterable[Key]) -> tuple[Key, ...]:
+    """Return the keys of an item of ``backend_x_apps``; ``own`` are those that only this server has."""
+    protocol = like(
+        "protocol",
+        description="Protocol of the endpoints.",
+        default=row.serves[0],
+        choices=row.serves,
+        example=row.serves[-1],
+    )
+    return (*_PROCESS, protocol, *own)
+
+
+# What the front end needs to start the processes itself, beside the limits of the mount.
+DAEMON: tuple[Key, ...] = (
+    like("user", description="Account that runs the application.", required=True),
+    like("processes"),
+    like("threads"),
+    Key(
+        "venv",
+        "str",
+        "Folder of the venv.",
+        required=True,
+        example="/srv/pyhost/shop/current/venv",
+        check=checks.file_path,
+    ),
+    Key(
+        "script",
+        "str",
+        "The WSGI script file, which the account can read.",
+        required=True,
+        example="/etc/pyhost/mod_wsgi/shop.wsgi",
+        check=checks.file_path,
+    ),
+)
+
+
+def _limits(row: FrontEnd) -> tuple[Key, ...]:
+    """Return the limits of a mount that the front end keeps."""
+    kept = {"body", "timeout"}
+    kept |= {"requests", "connections"} if row.limits_visitors else set()
+    # Of processes that the front end starts itself, no cgroup counts the memory.
+    kept |= {"memory"} if INSIDE_THE_FRONT_END in row.speaks else set()
+    return tuple(key for key in LIMITS if key.name in kept)
+
+
+def _mount_keys(row: FrontEnd) -> tuple[Key, ...]:
+    daemon = Key(
+        "daemon",
+        "dict",
+        f"Instead of endpoints, where the protocol is {INSIDE_THE_FRONT_END}: the processes that {row.title} starts"
+        " itself.",
+        options=DAEMON,
+        example={"user": "shop", "venv": "/srv/shop/venv", "script": "/etc/pyhost/mod_wsgi/shop.wsgi"},
+    )
+    absolute = {"check": checks.absolute_path, "example": {"/static/": "/srv/shop/static"}}
+    return (
+        Key(
+            "app",
+            "str",
+            "Name of the application, used in comments and messages.",
+            required=True,
+            example="shop",
+            check=checks.name,
+        ),
+        like("path"),
+        Key(
+            "protocol",
+            "str",
+            "Protocol of the endpoints.",
+            default="uwsgi",
+            choices=row.speaks,
+            example="uwsgi",
+        ),
+        Key(
+            "endpoints",
+            "list",
+            "Where the application listens: paths of unix sockets, or address:port.",
+            default=[],
+            elements="str",
+            example=["/run/pyhost/shop.sock"],
+            check=checks.pattern(r"/[A-Za-z0-9._/+-]+|[A-Za-z0-9.\[\]:_-]+:[0-9]+", "a path or address:port"),
+        ),
+        *([daemon] if INSIDE_THE_FRONT_END in row.speaks else []),
+        like("static", description="Static files; URL inside the mount: absolute path.", **absolute),
+        like("static_max_age"),
+        like("private", description="Private folders; URL inside the mount: absolute path.", **absolute),
+        like("headers"),
+        *([like("htaccess")] if row.htaccess else []),
+        like("limits", options=_limits(row), example={"body": "1G"}),
+        Key(
+            "extra",
+            "str",
+            "Raw lines at the end of the site.",
+            default="",
+            example="# …",
+            check=checks.text,
+        ),
+    )
+
+
+def site_keys(row: FrontEnd) -> tuple[Key, ...]:
+    """Return the keys of an item of ``frontend_x_sites``: one set of domains with the applications mounted on it."""
+    return (
+        Key(
+            "name",
+            "str",
+            "Name of the site's file and logs. Default: its first domain.",
+            example="shop.example.org",
+            check=checks.pattern(r"[a-z0-9_][a-z0-9._-]*", "a file name of lower-case letters, digits, '.', '-', '_'"),
+        ),
+        like("domains"),
+        like("default"),
+        *([like("tls"), like("hsts")] if row.tls else []),
+        Key(
+            "mounts",
+            "list",
+            "Applications of the site.",
+            required=True,
+            elements="dict",
+            options=_mount_keys(row),
+            example=[{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
+        ),
+    )

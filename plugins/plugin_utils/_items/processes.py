@@ -1,0 +1,89 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The items of ``backend_x_apps``: the processes of an application behind their endpoint."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ...module_utils import _layout
+from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, BackEnd
+from ...module_utils._gateway import endpoint
+from ...module_utils._release.sandbox import service
+from .._keys.checks import parse_size
+from .._keys.key import Problem
+from .._servers import server
+from .._servers.server import Item
+from .complete import BadItems, complete
+from .roles import ITEMS
+
+# Beside the threads that answer requests and those of the server: commands that an application starts.
+_TASKS = 512
+
+
+def processes(path: str, items: t.Any) -> list[Item]:
+    """Return the items of ``backend_x_apps``, which ``path`` names, complete; raise BadItems with every problem."""
+    row = BACK_ENDS[path.removeprefix("backend_").removesuffix("_apps")]
+    own = server.back_end(row.name)
+
+    def derive(item: Item) -> Item:
+        completed = {**item, **_derive(row, item)}
+        return {**completed, **own.derive(completed)}
+
+    completed = complete(path, items, ITEMS[path], derive)
+    problems = [
+        Problem(f"{path}[{index}]", "give release, or both code and venv")
+        for index, item in enumerate(completed)
+        if "None/" in item["code"] or "None/" in item["venv"]
+    ]
+    if problems:
+        raise BadItems(problems)
+    return completed
+
+
+def _derive(row: BackEnd, item: Item) -> Item:
+    name = item["name"]
+    base = f"{item['release']}/current" if item["release"] else None
+    module, callable_ = (item["wsgi"] or ":").split(":")
+    listen = item["listen"] or [_layout.endpoint(name)]
+    return {
+        "module": module,
+        "callable": callable_,
+        "code": item["code"] or f"{base}/code",
+        "venv": item["venv"] or f"{base}/venv",
+        "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
+        "sandbox": service(item["network"], item["jit"], loopback=row.loopback),
+        "tasks": item["limits"]["tasks"] or _tasks(row, item),
+        "request": _request(item, str(base), listen),
+        "body": parse_size(item["limits"]["body"]),
+        "state": _layout.state(name),
+        "listen": listen,
+        # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
+        "tcp": any(not endpoint.startswith("/") for endpoint in listen),
+    }
+
+
+def _request(item: Item, file: str, listen: list[str]) -> Item:
+    """Return the health request that a new release must answer, as the transaction takes it."""
+    health = item["health"]
+    own = [path for path in listen if path.startswith("/") and item["protocol"] != INSIDE_THE_FRONT_END]
+    return {
+        "file": file,
+        **{key: health[key] for key in ("host", "status", "timeout")},
+        "endpoint": endpoint(item["protocol"], own[0]) if own else "",
+        "mount": health["mount"].rstrip("/"),
+        "path": health["path"],
+        "https": health["https"],
+        "unit": _layout.service(item["name"]),
+    }
+
+
+def _tasks(row: BackEnd, item: Item) -> int:
+    """Return how many processes and threads a service may have: each process of a server has some of its own."""
+    return _TASKS + row.tasks + int(item["processes"]) * (int(item["threads"]) + 4)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as systemd reads it in an EnvironmentFile: in double quotes only these four need the backslash."""
+    return '"' + re.sub(r'(["\\`$])', r"\\\1", value) + '"'

@@ -1,0 +1,211 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The public variables of each role."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, BackEnd, FrontEnd
+from .._keys import checks
+from .._keys.checks import WEB_GROUP
+from .._keys.host import HOST_KEYS
+from .._keys.key import Key
+from .._servers import server
+from .keys import RELEASE_ITEM, process_keys, site_keys
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role: one line on what it does, and its public variables."""
+
+    short: str
+    description: str
+    variables: tuple[Key, ...]
+
+
+def _items(name: str, description: str, options: tuple[Key, ...], example: t.Any) -> Key:
+    return Key(name, "list", description, default=[], elements="dict", options=options, example=example)
+
+
+def _setting(role: str, name: str) -> Key:
+    """Return the variable of a host as a variable of a role."""
+    return replace(HOST_KEYS[name], name=f"{role}_{name}")
+
+
+def _back_end(row: BackEnd) -> Role:
+    name, title = row.name, row.title
+    return Role(
+        f"Run Python applications on {title}",
+        "One sandboxed service behind a systemd socket for each application, all of them in one transaction.",
+        (
+            _items(
+                f"backend_{name}_apps",
+                f"Applications that {title} runs.",
+                process_keys(row, server.back_end(name).keys),
+                [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
+            ),
+            Key(
+                f"backend_{name}_elsewhere",
+                "list",
+                "Names of applications that other back ends of this host may be running; theirs is not removed.",
+                default=[],
+                elements="str",
+                example=["blog"],
+                check=checks.name,
+            ),
+            Key(
+                f"backend_{name}_ask",
+                "list",
+                "Where a release that is put in service must answer: `endpoint`, its own one, and addresses at which"
+                " this host publishes it.",
+                default=[],
+                elements="str",
+                example=["endpoint", "http://127.0.0.1:80/"],
+            ),
+            Key(
+                f"backend_{name}_web_group",
+                "str",
+                "Group that may connect to the applications' unix sockets: the front end's.",
+                default=WEB_GROUP,
+                example="www-data",
+            ),
+        ),
+    )
+
+
+def _front_end(row: FrontEnd) -> Role:
+    name, title, role = row.name, row.title, f"frontend_{row.name}"
+    listen_tls = Key(
+        f"{role}_listen_tls",
+        "list",
+        f"What {title} listens on for sites with TLS, in the same forms.",
+        default=["443", "[::]:443"],
+        elements="str",
+        example=["443"],
+    )
+    settings = [
+        *(["trusted_proxies"] if row.trusts_proxies else []),
+        *(["access_log"] if row.logs_json else []),
+        *(["tls_profile", "acme_email", "acme_server"] if row.tls else []),
+    ]
+    return Role(
+        f"Publish Python applications with {title}",
+        "All sites in one transaction, tested before it goes into service and taken back if"
+        f" {title} does not serve it.",
+        (
+            _items(
+                f"frontend_{name}_sites",
+                f"Sites that {title} publishes.",
+                site_keys(row),
+                [
+                    {
+                        "domains": ["shop.example.org"],
+                        "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
+                    }
+                ],
+            ),
+            Key(
+                f"frontend_{name}_listen",
+                "list",
+                f"What {title} listens on: a port, address:port or [address]:port.",
+                default=list(row.listen),
+                elements="str",
+                example=["80"],
+            ),
+            *([listen_tls] if row.tls else []),
+            Key(
+                f"frontend_{name}_probe_url",
+                "str",
+                f"Where on this host {title} must answer with the new configuration before the old one is given up.",
+                default="http://127.0.0.1:80/",
+                example="http://127.0.0.1:8080/",
+            ),
+            *(_setting(role, setting) for setting in settings),
+            Key(
+                f"frontend_{name}_replaces",
+                "list",
+                f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
+                " tested, and goes on as before if anything fails.",
+                default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
+                elements="str",
+                example=[],
+            ),
+            *server.front_end(name).variables,
+        ),
+    )
+
+
+_APP = Role(
+    "Build the releases of Python applications",
+    "Users, folders, one venv a release, setup steps and static files of any number of applications.",
+    (
+        _items(
+            "app_apps",
+            "Applications whose releases the host holds.",
+            RELEASE_ITEM,
+            [{"name": "shop", "source": {"path": "./shop"}, "wsgi": "shop.wsgi:application"}],
+        ),
+        Key(
+            "app_build_env",
+            "dict",
+            "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+            default={},
+            secret=True,
+            example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
+        ),
+        Key(
+            "app_installer",
+            "str",
+            "What fills the venvs; auto takes uv where the host has it.",
+            default="auto",
+            choices=("auto", "uv", "pip"),
+            example="uv",
+        ),
+        Key(
+            "app_web_group",
+            "str",
+            "Group of the front end, which alone may read published files.",
+            default=WEB_GROUP,
+            example="www-data",
+        ),
+        Key(
+            "app_absent",
+            "list",
+            "Names of applications whose code is removed; their data stays.",
+            default=[],
+            elements="str",
+            example=["blog"],
+            check=checks.name,
+        ),
+        Key(
+            "app_purge",
+            "list",
+            "Names among app_absent whose data and account are removed too.",
+            default=[],
+            elements="str",
+            example=["blog"],
+            check=checks.name,
+        ),
+        Key(
+            "app_back",
+            "dict",
+            "Applications that go back (tasks back): name and ID of the release, empty for the one before.",
+            default={},
+            example={"shop": ""},
+            check_key=checks.name,
+        ),
+    ),
+)
+
+ROLES: dict[str, Role] = {
+    "app": _APP,
+    **{f"backend_{name}": _back_end(row) for name, row in BACK_ENDS.items()},
+    **{f"frontend_{name}": _front_end(row) for name, row in FRONT_ENDS.items()},
+}
+
+# The roles' lists of items, by the name of the variable.
+ITEMS: dict[str, tuple[Key, ...]] = {
+    key.name: key.options for role in ROLES.values() for key in role.variables if key.elements == "dict"
+}

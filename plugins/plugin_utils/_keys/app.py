@@ -1,0 +1,416 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The keys of an application, as users write them below its name in ``pyhost_apps``."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS
+from . import checks
+from .checks import HEADERS, check_user
+from .key import Key
+
+NAME = Key(
+    "name",
+    "str",
+    "Name of the application, also of its folders and units.",
+    required=True,
+    example="shop",
+    check=checks.name,
+)
+
+SOURCE = (
+    Key(
+        "git",
+        "str",
+        "URL of a git repository that the host clones; https://USER:TOKEN@HOST/… for a private one.",
+        example="https://git.example.org/shop.git",
+        check=checks.line,
+    ),
+    Key(
+        "version",
+        "str",
+        "Branch, tag or commit of the git repository.",
+        default="HEAD",
+        example="v1.4",
+        check=checks.pattern(r"[A-Za-z0-9][A-Za-z0-9._/+-]*", "a branch, tag or commit"),
+    ),
+    Key(
+        "path",
+        "str",
+        "Folder on the controller; a relative one lies beside the inventory. Not sent are what .gitignore and"
+        " .pyhostignore leave out, and files that look like secrets.",
+        example="./shop",
+        check=checks.line,
+    ),
+    Key(
+        "archive",
+        "str",
+        "URL, or file on the controller, of a tar or zip archive; a single folder at its top is left out.",
+        example="https://example.org/shop-1.4.tar.gz",
+        check=checks.line,
+    ),
+    Key(
+        "checksum",
+        "str",
+        "Digest that the archive must have.",
+        example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        check=checks.pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits"),
+    ),
+)
+
+HEALTH = (
+    Key(
+        "path",
+        "str",
+        "URL path, inside the mount, that is asked.",
+        default="/",
+        example="/health",
+        check=checks.url,
+    ),
+    Key(
+        "status",
+        "list",
+        "Answers that mean healthy; left out: all below 500.",
+        elements="int",
+        example=[200],
+        check=checks.at_least(100, 599),
+    ),
+    Key(
+        "timeout",
+        "int",
+        "Seconds that import and answer may take together.",
+        default=30,
+        example=30,
+        check=checks.at_least(1, 3600),
+    ),
+)
+
+LIMITS = (
+    Key(
+        "memory",
+        "str",
+        "Most memory of all its processes together.",
+        default="512M",
+        example="512M",
+        check=checks.size,
+    ),
+    Key(
+        "tasks",
+        "int",
+        "Most processes and threads together; left out: 512 more than its server needs.",
+        example=2048,
+        check=checks.at_least(16, 4194304),
+    ),
+    Key(
+        "cpu",
+        "str",
+        "Most processor time, 100% is one core; left out: no limit.",
+        example="100%",
+        check=checks.pattern(r"[1-9][0-9]*%", "a percentage such as 100%"),
+    ),
+    Key("body", "str", "Largest request body.", default="10M", example="10M", check=checks.size),
+    Key(
+        "timeout",
+        "int",
+        "Seconds that one request may take.",
+        default=60,
+        example=60,
+        check=checks.at_least(1, 86400),
+    ),
+    Key(
+        "requests",
+        "str",
+        "Requests to the application in a second (10/s) or a minute (600/m) from one address, and as many more at once;"
+        " what is above gets 429. With nginx only; left out: no limit.",
+        example="10/s",
+        check=checks.pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
+    ),
+    Key(
+        "connections",
+        "int",
+        "Requests to the application at a time from one address; what is above gets 429. With nginx only; left out: no"
+        " limit.",
+        example=20,
+        check=checks.at_least(1, 65535),
+    ),
+)
+
+# What one application is, as users write it in pyhost_apps (DESIGN: "The user's input").
+APP: tuple[Key, ...] = (
+    Key(
+        "domains",
+        "list",
+        "Host names that the application answers, with a leading *. for all names below one.",
+        default=[],
+        elements="str",
+        example=["shop.example.org"],
+        check=checks.domain,
+    ),
+    Key(
+        "default",
+        "bool",
+        "Also answer hosts that no application names; otherwise they get no application.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "path",
+        "str",
+        "Mount point; the application sees it as SCRIPT_NAME.",
+        default="/",
+        example="/shop",
+        check=checks.mount_path,
+    ),
+    Key(
+        "tls",
+        "raw",
+        "Encryption: off; self_signed; acme, a certificate that an ACME server such as Let's Encrypt issues and certbot"
+        " renews; or {certificate: …, key: …}, absolute paths on the front end's host, or PEM text. All but off"
+        " redirect from HTTP.",
+        default="off",
+        example="acme",
+        check=checks.tls,
+        secret=True,
+    ),
+    Key(
+        "hsts",
+        "str",
+        "Strict-Transport-Security over TLS; empty: none.",
+        default="max-age=63072000",
+        example="max-age=63072000; includeSubDomains",
+        check=checks.pattern(
+            r"(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?",
+            "max-age=SECONDS, with '; includeSubDomains' and '; preload' after it or not",
+        ),
+    ),
+    Key(
+        "source",
+        "dict",
+        "Where the code comes from: git, path or archive; left out: the application is among its requirements.",
+        options=SOURCE,
+        example={"path": "./shop"},
+    ),
+    Key(
+        "requirements",
+        "list",
+        "Lines as pip reads them; left out: the source's own requirements.txt, pyproject.toml or setup.py;"
+        " an empty list: nothing, and no pip in the venv.",
+        elements="str",
+        example=["Django==5.2.8", "-r requirements.txt"],
+        check=checks.line,
+    ),
+    Key(
+        "python",
+        "str",
+        "Interpreter of the venv.",
+        default="python3",
+        example="python3",
+        check=checks.python,
+    ),
+    Key(
+        "wsgi",
+        "str",
+        "The WSGI callable, module:callable.",
+        required=True,
+        example="shop.wsgi:application",
+        check=checks.wsgi,
+    ),
+    Key(
+        "backend",
+        "str",
+        "The server that runs the application.",
+        default="uwsgi",
+        choices=tuple(BACK_ENDS),
+        example="uwsgi",
+    ),
+    Key(
+        "protocol",
+        "str",
+        "Protocol between front end and back end; left out: the first that both know.",
+        choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
+        example="uwsgi",
+    ),
+    Key("processes", "int", "Worker processes.", default=2, example=4, check=checks.at_least(1, 1024)),
+    Key("threads", "int", "Threads of each process.", default=2, example=8, check=checks.at_least(1, 1024)),
+    Key(
+        "env",
+        "dict",
+        "Environment of the application and of its setup steps.",
+        default={},
+        secret=True,
+        example={"DJANGO_SETTINGS_MODULE": "shop.settings"},
+        check=checks.env_value,
+        check_key=checks.env_name,
+    ),
+    Key(
+        "network",
+        "bool",
+        "Let the application open network connections itself; without it, it reaches unix sockets only."
+        " Setup steps always may.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "writable_paths",
+        "list",
+        "Folders outside its data folder that the application and its setup steps may write too. The operator makes"
+        " them, and gives the account the right to write there.",
+        default=[],
+        elements="str",
+        example=["/srv/uploads"],
+        check=checks.writable_path,
+    ),
+    Key(
+        "jit",
+        "bool",
+        "Let the application make machine code and run it, as numba, PyPy and the callbacks of ctypes and cffi do.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "static",
+        "dict",
+        "Static files that the front end serves itself; URL inside the mount: path in the release, or absolute."
+        " A URL that ends in / is a folder.",
+        default={},
+        example={"/static/": "static", "/favicon.ico": "static/favicon.ico"},
+        check=checks.file_path,
+        check_key=checks.url,
+    ),
+    Key(
+        "static_max_age",
+        "int",
+        "Seconds that browsers and caches may keep a static file.",
+        default=3600,
+        example=86400,
+        check=checks.at_least(0, 31536000),
+    ),
+    Key(
+        "private",
+        "dict",
+        "Folders whose files the front end sends only where the application answers with X-Accel-Redirect;"
+        " URL inside the mount: path in the release, or absolute.",
+        default={},
+        example={"/protected/": "/var/lib/pyhost/shop/invoices"},
+        check=checks.file_path,
+        check_key=checks.url,
+    ),
+    Key(
+        "headers",
+        "dict",
+        "Headers of every answer, where the application does not give them itself; '' takes one away. Without a word: "
+        + ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
+        + ".",
+        default={},
+        example={"Content-Security-Policy": "default-src 'self'"},
+        check=checks.header_value,
+        check_key=checks.header_name,
+    ),
+    Key(
+        "htaccess",
+        "bool",
+        "Let Apache read the .htaccess files in folders of static files.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "setup",
+        "list",
+        "Command lines run in each new release as the application's user, the venv first in PATH;"
+        " {run: …, once: true} for one that a single host runs.",
+        default=[],
+        elements="raw",
+        example=["python manage.py migrate --noinput"],
+        check=checks.step,
+    ),
+    Key(
+        "build_timeout",
+        "int",
+        "Seconds that one step of a build may take: to get the source, to fill the venv, each line of setup.",
+        default=1800,
+        example=3600,
+        check=checks.at_least(1, 86400),
+    ),
+    Key(
+        "health",
+        "dict",
+        "The request that a new release must answer before it takes traffic; asked in its sandbox.",
+        default={},
+        options=HEALTH,
+        example={"path": "/health"},
+    ),
+    Key(
+        "keep",
+        "int",
+        "Releases kept for a way back; those in service, next in line and the one before always are.",
+        default=5,
+        example=5,
+        check=checks.at_least(1, 1000),
+    ),
+    Key(
+        "limits",
+        "dict",
+        "What the application may use.",
+        default={},
+        options=LIMITS,
+        example={"memory": "1G"},
+    ),
+    Key(
+        "user",
+        "str",
+        "Account that runs the application; left out: named like the application.",
+        example="shop",
+        check=check_user,
+    ),
+    Key(
+        "hosts",
+        "str",
+        "Group or host pattern of the back-end hosts that run it; left out: all of them.",
+        example="backends_a",
+        check=checks.line,
+    ),
+    Key(
+        "port",
+        "int",
+        "TCP port towards front ends on other hosts; left out: a stable one from 20000 to 29999 made of the name.",
+        example=20001,
+        check=checks.at_least(1024, 65535),
+    ),
+    Key(
+        "state",
+        "str",
+        "absent removes all of the application but its data.",
+        default="present",
+        choices=("present", "absent"),
+        example="absent",
+    ),
+    Key("purge", "bool", "With absent: remove the data and the account too.", default=False, example=True),
+    Key(
+        "extra",
+        "dict",
+        "Raw lines at the end of the site, per front end.",
+        default={},
+        options=tuple(
+            Key(
+                name,
+                "str",
+                f"Lines for {name}, used where {name} is the front end.",
+                default="",
+                example="# …",
+                check=checks.text,
+            )
+            for name in FRONT_ENDS
+        ),
+        example={"nginx": "add_header X-Robots-Tag noindex;"},
+    ),
+)
+
+APP_KEYS = {key.name: key for key in APP}
+
+
+def like(name: str, **changes: t.Any) -> Key:
+    """Return the application's key of that name with some of its fields changed."""
+    return replace(APP_KEYS[name], **changes)

@@ -1,0 +1,287 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks of single values.
+
+Each returns the accepted value, perhaps normalised, or raises ValueError with what would be right.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+# Accounts of Debian's base-passwd and of its usual services: an application must not run as one of them.
+SYSTEM_ACCOUNTS = frozenset(
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt messagebus sshd"
+    " systemd-network systemd-resolve systemd-timesync systemd-journal sudo adm tty disk kmem shadow users staff"
+    " docker postgres mysql redis memcache postfix".split()
+)
+
+# The group that the front ends' workers run as on Debian: nginx, lighttpd and Apache alike.
+WEB_GROUP = "www-data"
+
+ACCESS_LOGS = ("combined", "json")
+
+TLS = ("off", "self_signed", "acme")
+
+# Mozilla's guideline 6.0; it has no profile for older visitors any more.
+TLS_PROFILES = ("intermediate", "modern")
+
+# What browsers are told of every site; OWASP's secure headers, of which these three break next to nothing.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+
+# Headers that belong to the connection, to the body or to the front end, so that no value is right for all answers.
+_NOT_A_SITES = frozenset(
+    "accept-ranges connection content-encoding content-length content-range content-type date keep-alive location"
+    " proxy-authenticate proxy-connection server set-cookie status te trailer transfer-encoding upgrade"
+    " x-accel-buffering x-accel-charset x-accel-expires x-accel-limit-rate x-accel-redirect x-sendfile".split()
+)
+
+# Those that have a key.
+_HAVE_A_KEY = {"strict-transport-security": "hsts", "cache-control": "static_max_age"}
+
+_SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+def pattern(expression: str, right: str) -> t.Callable[[t.Any], t.Any]:
+    """Return a check that takes text matching the whole expression."""
+    compiled = re.compile(expression)
+
+    def check(value: t.Any) -> t.Any:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise ValueError(f"{value!r} is not {right}")
+        return value
+
+    return check
+
+
+def at_least(minimum: int, maximum: int) -> t.Callable[[t.Any], t.Any]:
+    """Return a check that takes whole numbers of the range."""
+
+    def check(value: t.Any) -> t.Any:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"{value!r} is not a whole number from {minimum} to {maximum}")
+        return value
+
+    return check
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as ``10M`` (powers of 1024, as systemd and nginx count)."""
+    return int(text.rstrip("KMGT")) * _SIZES[text.lstrip("0123456789")]
+
+
+name = pattern(
+    r"[a-z][a-z0-9_-]{0,30}",
+    "a name of at most 31 lower-case letters, digits, '-' and '_' that begins with a letter",
+)
+
+
+def check_user(value: t.Any) -> str:
+    """Take the name of an account that may run an application."""
+    if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
+        raise ValueError(f"'{value}' is an account of the system; set 'user' to a name of the application's own")
+    return str(name(value))
+
+
+def domain(value: t.Any) -> str:
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    domain = str(value).lower().rstrip(".")
+    if len(domain) > 253 or not re.fullmatch(rf"(\*\.)?{label}(\.{label})*", domain):
+        raise ValueError(
+            f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
+            " or *.shop.example.org (international names in their xn-- form)"
+        )
+    return domain
+
+
+def mount_path(value: t.Any) -> str:
+    path = "/" + str(value).strip("/")
+    if (
+        not str(value).startswith("/")
+        or not re.fullmatch(r"/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?", path)
+        or {".", ".."} & set(path.split("/"))
+    ):
+        raise ValueError(f"{value!r} is no mount point; write a URL path such as / or /shop")
+    return path
+
+
+def url(value: t.Any) -> str:
+    if (
+        not re.fullmatch(r"/[A-Za-z0-9._~/-]*", str(value))
+        or {".", ".."} & set(str(value).split("/"))
+        or "//" in str(value)
+    ):
+        raise ValueError(f"{value!r} is no URL path; write one such as /static/ or /favicon.ico")
+    return str(value)
+
+
+def normal(path: str) -> str:
+    """Return a path without needless parts; POSIX keeps two slashes at the beginning, which mean one everywhere here."""
+    return re.sub("^//", "/", posixpath.normpath(path))
+
+
+def file_path(value: t.Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value) or ".." in value.split("/"):
+        raise ValueError(f"{value!r} is no path; write one inside the release, such as static, or an absolute one")
+    return normal(value)
+
+
+def absolute_path(value: t.Any) -> str:
+    """Take a path that does not depend on a release."""
+    path = file_path(value)
+    if not path.startswith("/"):
+        raise ValueError(f"{value!r} is not an absolute path; write one such as /srv/shop/static")
+    return path
+
+
+# What is not an application's to write, or is another folder in its sandbox than on the host.
+_CLOSED = (
+    "/bin /boot /dev /etc /home /lib /lib64 /proc /root /run /sbin /srv/pyhost /sys /tmp /usr /var/cache/pyhost"
+    " /var/lib/pyhost /var/log /var/tmp"
+).split()
+
+
+def writable_path(value: t.Any) -> str:
+    path = normal(str(value))
+    # systemd would take these for something else than a name.
+    if not re.fullmatch(r"/[A-Za-z0-9._+@/-]+", path) or ".." in str(value).split("/"):
+        raise ValueError(f"{value!r} is no absolute path; write one such as /srv/uploads")
+    for closed in _CLOSED:
+        if f"{path}/".startswith(f"{closed}/"):
+            raise ValueError(f"{value!r} is in {closed}, where no application may write; choose another folder")
+        if closed.startswith(f"{path}/"):
+            raise ValueError(f"{value!r} has {closed} in it, where no application may write; name a smaller folder")
+    return path
+
+
+def wsgi(value: t.Any) -> str:
+    name = r"[A-Za-z_][A-Za-z0-9_]*"
+    if not re.fullmatch(rf"{name}(\.{name})*:{name}(\.{name})*", str(value)):
+        raise ValueError(f"{value!r} is no WSGI callable; write module:callable, such as shop.wsgi:application")
+    return str(value)
+
+
+def python(value: t.Any) -> str:
+    if not re.fullmatch(r"python3(\.[0-9]+)?|/[A-Za-z0-9._/+-]+", str(value)):
+        raise ValueError(f"{value!r} is no interpreter; write python3, python3.N or an absolute path")
+    return str(value)
+
+
+def line(value: t.Any) -> str:
+    if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
+        raise ValueError(f"{value!r} is not one line of text")
+    return value
+
+
+def header_name(value: t.Any) -> str:
+    name = str(value).lower()
+    if not re.fullmatch(r"[A-Za-z0-9-]+", str(value)):
+        raise ValueError(f"{value!r} is no name of a header; write one such as Content-Security-Policy")
+    if name in _HAVE_A_KEY:
+        raise ValueError(f"'{value}' is what {_HAVE_A_KEY[name]} sets; leave it out here")
+    if name in _NOT_A_SITES:
+        raise ValueError(f"'{value}' differs from answer to answer, or is the server's own; leave it out")
+    return str(value)
+
+
+def header_value(value: t.Any) -> str:
+    # Beside what HTTP forbids, the two characters that mean something to one server or the other.
+    if not isinstance(value, str) or not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", value) or re.search(r"[\\$]", value):
+        raise ValueError(
+            f"{value!r} is no value of a header; write one line of ASCII text without '$' and backslash, or '' for no"
+            " such header"
+        )
+    return value
+
+
+def env_name(value: t.Any) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
+        raise ValueError(f"{value!r} is no name of an environment variable")
+    if value in ("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
+        raise ValueError(f"'{value}' is set by the service manager; use another name")
+    return str(value)
+
+
+def env_value(value: t.Any) -> str:
+    # The value may be a secret: no message repeats it.
+    if isinstance(value, bool):
+        raise ValueError(f"is true or false, not text; write '{value}' or '1' in quotes")
+    if isinstance(value, (int, float)):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError("is not text; write the value in quotes")
+    if "\0" in value:
+        raise ValueError("has a NUL character, which no environment can carry")
+    return str(value)
+
+
+def batches(value: t.Any) -> t.Any:
+    for batch in value if isinstance(value, list) and value else [value]:
+        if isinstance(batch, bool) or not re.fullmatch(r"[1-9][0-9]*|[1-9][0-9]?%|100%", str(batch)):
+            raise ValueError(f"{value!r} is no number of hosts; write one such as 2 or 25%, or a list of them")
+    return value
+
+
+def names(value: t.Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if isinstance(value, list):
+        return [str(name) for name in value]
+    raise ValueError(f"{value!r} is neither a list nor names with commas between them, such as shop,blog")
+
+
+def text(value: t.Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
+    return value if value.endswith("\n") or not value else value + "\n"
+
+
+def _pem_or_path(value: t.Any) -> bool:
+    return isinstance(value, str) and (
+        bool(re.fullmatch(r"/[A-Za-z0-9._~+@/-]+", value)) or value.startswith("-----BEGIN ")
+    )
+
+
+def tls(value: t.Any) -> t.Any:
+    # The value may hold a private key: no message repeats it.
+    if value is False:
+        # What YAML makes of a plain off.
+        return "off"
+    if isinstance(value, t.Mapping):
+        if (
+            set(value) == {"certificate", "key"}
+            and all(map(_pem_or_path, value.values()))
+            and len({part.startswith("/") for part in value.values()}) == 1
+        ):
+            return {name: str(part) for name, part in value.items()}
+    elif isinstance(value, str) and value in TLS:
+        return str(value)
+    raise ValueError(
+        f"is none of {', '.join(TLS)} and {{certificate: …, key: …}}; write one of the words, or give certificate and"
+        " key as absolute paths on the front end's host, or both as PEM text"
+    )
+
+
+def step(value: t.Any) -> dict[str, t.Any]:
+    if isinstance(value, str):
+        value = {"run": value}
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("run"), str)
+        or not value["run"].strip()
+        or set(value) - {"run", "once"}
+        or not isinstance(value.get("once", False), bool)
+    ):
+        raise ValueError(
+            f"{value!r} is no step; write a command line, or {{run: …, once: true}} for a step that one host runs"
+        )
+    return {"run": str(value["run"]), "once": value.get("once", False)}
+
+
+size = pattern(r"[1-9][0-9]*[KMGT]?", "a size such as 512M")

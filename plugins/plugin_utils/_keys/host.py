@@ -1,0 +1,161 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variables of a host or group beside ``pyhost_apps`` and ``pyhost_apps__*``."""
+
+from __future__ import annotations
+
+from ...module_utils._catalog import FRONT_ENDS
+from . import checks
+from .checks import ACCESS_LOGS, TLS_PROFILES
+from .key import Key
+
+# Variables of a host or group beside pyhost_apps and pyhost_apps__*.
+HOST: tuple[Key, ...] = (
+    Key(
+        "pyhost_app_defaults",
+        "dict",
+        "Keys that lie under every application's own.",
+        default={},
+        example={"processes": 4},
+    ),
+    Key(
+        "pyhost_frontend",
+        "str",
+        "The front end of the host.",
+        default="nginx",
+        choices=tuple(FRONT_ENDS),
+        example="nginx",
+    ),
+    Key(
+        "pyhost_address",
+        "str",
+        "Address at which other hosts reach this one; left out: ansible_host.",
+        example="10.0.0.11",
+        check=checks.pattern(r"[A-Za-z0-9.:_-]+", "an address"),
+    ),
+    Key(
+        "pyhost_hosts",
+        "str",
+        "Host pattern of the play, given with -e; hosts outside it have no part in the model.",
+        default="all",
+        example="web",
+        check=checks.line,
+    ),
+    Key(
+        "pyhost_only",
+        "raw",
+        "Applications of the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
+        example="shop,blog",
+        check=checks.names,
+    ),
+    Key(
+        "pyhost_release",
+        "str",
+        "ID of the release to which the playbook rollback goes back, given with -e.",
+        example="0a1b2c3d4e5f6789",
+        check=checks.pattern(r"[0-9a-f]+", "the ID of a release, hexadecimal digits"),
+    ),
+    Key(
+        "pyhost_serial",
+        "raw",
+        "How many hosts at a time the playbook deploy puts a release in service on, as Ansible's serial; given with -e."
+        " Left out: first one, then all others.",
+        example=2,
+        check=checks.batches,
+    ),
+    Key(
+        "pyhost_max_fail_percentage",
+        "int",
+        "Where more of the hosts at a time fail than this percentage, the playbook deploy ends, as with Ansible's"
+        " max_fail_percentage; given with -e. Left out: none may fail.",
+        example=20,
+        check=checks.at_least(0, 100),
+    ),
+    Key(
+        "pyhost_trusted_proxies",
+        "list",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        default=[],
+        elements="str",
+        example=["10.0.0.0/8"],
+        check=checks.pattern(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?", "an address or network"),
+    ),
+    Key(
+        "pyhost_access_log",
+        "str",
+        "Format of the access logs; json is one object a line, with the time that each request took.",
+        default=ACCESS_LOGS[0],
+        choices=ACCESS_LOGS,
+        example="json",
+    ),
+    Key(
+        "pyhost_tls_profile",
+        "str",
+        "Mozilla's profile of protocols and ciphers; modern is TLS 1.3 alone.",
+        default=TLS_PROFILES[0],
+        choices=TLS_PROFILES,
+        example="modern",
+    ),
+    Key(
+        "pyhost_http3",
+        "bool",
+        "Offer HTTP/3 beside HTTP/2; nginx of Debian 13 can.",
+        default=False,
+        example=True,
+    ),
+    Key(
+        "pyhost_acme_email",
+        "str",
+        "Where the ACME server writes to; left out: nowhere.",
+        example="hostmaster@example.org",
+        check=checks.pattern(r"[^\s@]+@[^\s@]+", "an email address"),
+    ),
+    Key(
+        "pyhost_acme_server",
+        "str",
+        "Directory URL of the ACME server, whose terms of service are agreed to; left out: Let's Encrypt.",
+        example="https://acme-staging-v02.api.letsencrypt.org/directory",
+        check=checks.pattern(r"https://\S+", "a URL that begins with https://"),
+    ),
+    Key(
+        "pyhost_build_env",
+        "dict",
+        "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+        default={},
+        secret=True,
+        example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
+        check=checks.env_value,
+        check_key=checks.env_name,
+    ),
+    Key(
+        "pyhost_installer",
+        "str",
+        "What fills the venvs; auto takes uv where the host has it.",
+        default="auto",
+        choices=("auto", "uv", "pip"),
+        example="uv",
+    ),
+    Key(
+        "pyhost_status_format",
+        "str",
+        "What the playbook status makes, given with -e; left out: a table.",
+        choices=("table", "json", "html"),
+        example="html",
+    ),
+    Key(
+        "pyhost_status_file",
+        "str",
+        "File on the controller that the playbook status writes, given with -e; left out: it prints, but for html,"
+        " which is ./pyhost-status.html.",
+        example="status.json",
+    ),
+    Key(
+        "pyhost_status_strict",
+        "bool",
+        "Let the playbook status fail when something is not healthy or differs from the inventory.",
+        default=False,
+        example=True,
+    ),
+)
+
+HOST_KEYS = {key.name.removeprefix("pyhost_"): key for key in HOST}

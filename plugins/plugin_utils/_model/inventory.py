@@ -1,0 +1,236 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The inventory as it was read: every description checked, as each host sees it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ...module_utils._catalog import BACK_ENDS
+from .._keys.app import APP, NAME
+from .._keys.checks import check_user
+from .._keys.host import HOST
+from .._keys.key import Problem, Validator, suggest
+
+App = dict[str, t.Any]
+
+_APPS = re.compile(r"pyhost_apps(__\w+)?")
+
+# Playbooks, and the variables that are given to them with -e. Elsewhere they would be ignored without a word.
+RUNS: dict[str, tuple[str, ...]] = {
+    "site": (),
+    "deploy": ("pyhost_only", "pyhost_serial", "pyhost_max_fail_percentage"),
+    "rollback": ("pyhost_only", "pyhost_release"),
+}
+
+_OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
+
+
+@dataclass
+class Host:
+    """One host of the inventory: its variables whose names begin with ``pyhost_``, and those that have no value."""
+
+    name: str
+    variables: Mapping[str, t.Any]
+    problems: list[Problem] = field(default_factory=list)
+    address: str = ""
+
+
+@dataclass
+class Fleet:
+    """All hosts of the play, the two groups (None where the inventory has no such group), and the pattern matcher.
+
+    ``preset`` lies under every host's ``pyhost_app_defaults``; what begins with ``pyhost_``, under its variables.
+    ``run`` is the playbook, which tells what the variables that are given with -e mean. ``warnings`` fills with
+    sentences about what is possible, but not safe.
+    """
+
+    hosts: dict[str, Host]
+    frontends: list[str] | None
+    backends: list[str] | None
+    match: Callable[[str], list[str]]
+    preset: Mapping[str, t.Any] = field(default_factory=dict)
+    run: str = "site"
+    warnings: list[str] = field(default_factory=list)
+
+
+class Invalid(ValueError):
+    """The descriptions have problems; ``problems`` lists all of them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
+@dataclass
+class View:
+    """One application as one host sees it."""
+
+    path: str
+    app: App
+
+
+def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Lay a description over the defaults; dictionaries are merged, but a source is replaced as a whole."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        if name != "source" and isinstance(value, Mapping) and isinstance(under, Mapping):
+            value = _merge(under, value)
+        merged[name] = value
+    return merged
+
+
+def _lay_over(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Lay a description over the defaults; who chose another back end did not mean the defaults' protocol."""
+    merged = _merge(below, above)
+    chosen = BACK_ENDS.get(str(above.get("backend")))
+    if chosen and "protocol" not in above and merged.get("protocol") not in chosen.serves:
+        merged.pop("protocol", None)
+    return merged
+
+
+class Inventory:
+    """Reads the variables of all hosts. ``settings`` are by host, ``views`` by application and host."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.validator = Validator()
+        self.settings: dict[str, dict[str, t.Any]] = {}
+        # application -> host -> view, only for hosts that see the application
+        self.views: dict[str, dict[str, View]] = {}
+        # What many hosts see alike is checked once.
+        self.checked: dict[tuple[str, str], list[tuple[t.Any, t.Any, App | None]]] = {}
+        for described in fleet.hosts.values():
+            self._read(described)
+        self.raise_problems()
+
+    def raise_problems(self) -> None:
+        """Raise Invalid with all that was found so far, each problem once."""
+        without_value = [problem for host in self.fleet.hosts.values() for problem in host.problems]
+        paths = tuple(f"{problem.path}{separator}" for problem in without_value for separator in (".", "[", ":"))
+        found = [problem for problem in self.validator.problems if not f"{problem.path}:".startswith(paths)]
+        # The same variable is seen by many hosts: its problem is told once.
+        told = list(dict.fromkeys([*without_value, *found]))
+        if told:
+            raise Invalid(told)
+
+    def _read(self, host: Host) -> None:
+        known = {key.name: key for key in HOST}
+        given: dict[str, t.Any] = {name: value for name, value in self.fleet.preset.items() if name in known}
+        for variable, value in host.variables.items():
+            if variable in known:
+                given[variable] = value
+            elif not _APPS.fullmatch(variable):
+                self.validator.problem(
+                    variable,
+                    f"there is no such variable; {suggest(variable, [*known, 'pyhost_apps'])}",
+                )
+        self.settings[host.name] = {
+            name: self.validator.value(name, given.get(name), key) for name, key in known.items()
+        }
+        defaults = self._defaults(self.settings[host.name]["pyhost_app_defaults"])
+        for variable in sorted(filter(_APPS.fullmatch, host.variables)):
+            self._read_apps(host.name, variable, host.variables[variable], defaults)
+
+    def _defaults(self, given: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
+        trial = Validator()
+        trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
+        self.validator.problems.extend(trial.problems)
+        below = {name: value for name, value in self.fleet.preset.items() if not name.startswith("pyhost_")}
+        return below if trial.problems else _lay_over(below, given)
+
+    def _read_apps(self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]) -> None:
+        if not isinstance(apps, Mapping):
+            self.validator.problem(variable, "is not a dictionary; write application names with their descriptions")
+            return
+        for name, raw in apps.items():
+            path = f"{variable}.{name}"
+            other = self.views.get(name, {}).get(host)
+            if other:
+                self.validator.problem(path, f"the application is described in {other.path} too; keep one of them")
+                continue
+            app = self._app(path, str(name), raw, defaults)
+            if app is not None:
+                self.views.setdefault(str(name), {})[host] = View(path, app)
+
+    def _app(self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]) -> App | None:
+        seen = self.checked.setdefault((path, name), [])
+        for known_raw, known_defaults, app in seen:
+            if known_raw == raw and known_defaults == defaults:
+                return app
+        app = self._check_app(path, name, raw, defaults)
+        seen.append((raw, defaults, app))
+        return app
+
+    def _check_app(self, path: str, name: str, raw: t.Any, defaults: Mapping[str, t.Any]) -> App | None:
+        check = self.validator
+        before = len(check.problems)
+        check.value(path, name, NAME)
+        if not isinstance(raw, Mapping):
+            check.problem(path, "is not a dictionary; write the keys of the application below its name")
+            return None
+        absent = raw.get("state") == "absent"
+        given = _lay_over(defaults, raw)
+        app = check.options(path, given, _OPTIONAL_APP if absent else APP)
+        app["name"] = name
+        if app["user"] is None and len(check.problems) == before:
+            try:
+                app["user"] = check_user(name)
+            except ValueError as error:
+                check.problem(path, str(error))
+        if app["purge"] and not absent:
+            check.problem(f"{path}.purge", "removes the data of an application with state: absent only")
+        if not absent:
+            self._check_source(path, app, given)
+            self._check_urls(path, app)
+            if not given.get("domains") and not app["default"]:
+                check.problem(
+                    f"{path}.domains", "is missing; give a list, such as ['shop.example.org'], or default: true"
+                )
+            if app["protocol"] and app["protocol"] not in BACK_ENDS[app["backend"]].serves:
+                check.problem(
+                    f"{path}.protocol",
+                    f"{app['backend']} does not serve '{app['protocol']}';"
+                    f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
+                )
+            if not BACK_ENDS[app["backend"]].runs(app["python"]):
+                others = ", ".join(sorted(name for name, row in BACK_ENDS.items() if row.runs(app["python"])))
+                check.problem(
+                    f"{path}.python",
+                    f"{app['backend']} runs applications on the distribution's own interpreter only, not on"
+                    f" '{app['python']}'; leave python out, or choose another backend ({others})",
+                )
+        return app if len(check.problems) == before else None
+
+    def _check_source(self, path: str, app: App, given: Mapping[str, t.Any]) -> None:
+        source = app["source"]
+        if source is None:
+            if not given.get("requirements"):
+                self.validator.problem(
+                    path, "has nothing to run; give source, or requirements that contain the application"
+                )
+            return
+        kinds = [kind for kind in ("git", "path", "archive") if source[kind]]
+        if len(kinds) != 1:
+            self.validator.problem(
+                f"{path}.source",
+                f"has {' and '.join(kinds) or 'no origin'}; give exactly one of git, path, archive",
+            )
+        if source["checksum"] and "archive" not in kinds:
+            self.validator.problem(f"{path}.source.checksum", "belongs to archive; leave it out")
+        if source["version"] != "HEAD" and "git" not in kinds:
+            self.validator.problem(f"{path}.source.version", "belongs to git; leave it out")
+
+    def _check_urls(self, path: str, app: App) -> None:
+        for url in sorted(set(app["static"]) & set(app["private"])):
+            self.validator.problem(f"{path}.private.{url}", "is among the static files too; keep one of them")
+        for url in app["private"]:
+            if not url.endswith("/"):
+                self.validator.problem(f"{path}.private.{url}", f"is no folder; write '{url}/'")
+        for key in ("static", "private"):
+            if "/" in app[key]:
+                self.validator.problem(f"{path}.{key}./", "leaves nothing to the application; name a folder below it")

@@ -1,0 +1,59 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""mod_wsgi beside its row: daemon processes in an Apache of the application's own, or in the one that publishes it."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from ...module_utils._layout import wsgi_script
+from .._keys.app import like
+from .server import BackEndServer, Item
+
+
+def daemon(name: str, script: str, options: list[str]) -> Item:
+    """Return what the templates print of an application's daemon processes."""
+    return {"name": name, "script": script, "folder": posixpath.dirname(script), "options": options}
+
+
+def daemon_options(wanted: t.Mapping[str, t.Any], limits: t.Mapping[str, t.Any]) -> list[str]:
+    """Return options of WSGIDaemonProcess, in its units (seconds, bytes)."""
+    timeout = limits["timeout"]
+    return [
+        # Given at all, even one process counts as several.
+        *([f"processes={wanted['processes']}"] if wanted["processes"] > 1 else []),
+        f"threads={wanted['threads']}",
+        f"python-home={wanted['venv']}",
+        # The account may have none; the script goes to the code.
+        "home=/",
+        "display-name=%{GROUP}",
+        "lang=C.UTF-8",
+        "locale=C.UTF-8",
+        "umask=0027",
+        # On the average of a process's threads: one that hangs is the front end's to give up, all of them end it.
+        f"request-timeout={timeout}",
+        f"socket-timeout={timeout}",
+        f"queue-timeout={timeout}",
+        # A process that is to go finishes what it has begun.
+        f"graceful-timeout={timeout}",
+        f"shutdown-timeout={timeout}",
+        "listen-backlog=4096",
+        # A response header of more than the stock 32k would be a 500.
+        "header-buffer-size=65536",
+    ]
+
+
+def _derive(item: Item) -> Item:
+    script = wsgi_script(item["name"])
+    variables = {"HOME": item["state"], "STATE_DIRECTORY": item["state"], "LANG": "C.UTF-8", **item["env"]}
+    return {
+        "script": script,
+        # As Python writes them.
+        "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
+        "daemon": daemon(item["name"], script, daemon_options(item, item["limits"])),
+    }
+
+
+# The other back ends get the mount point with each request.
+SERVER = BackEndServer(keys=(like("path"),), derive=_derive)

@@ -1,0 +1,60 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a server adds to its row in the catalog, and where it is found: each file of this folder is one server's."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .._keys.key import Key
+
+Item = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a server gets wrong of a site: the application, the key below its mount, and a sentence."""
+
+    app: str
+    key: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FrontEndServer:
+    """What only this front end has."""
+
+    variables: tuple[Key, ...] = ()
+    """Variables of its role."""
+    refuses: Callable[[Mapping[str, t.Any]], Iterable[Refusal]] = lambda _site: ()
+    """What it would get wrong of a site whose keys are all right."""
+    derive: Callable[[list[Item]], list[Item]] = lambda sites: sites
+    """Adds what its templates print to completed sites."""
+
+
+@dataclass(frozen=True)
+class BackEndServer:
+    """What only this back end has."""
+
+    keys: tuple[Key, ...] = ()
+    """Keys of an item of its role's list."""
+    derive: Callable[[Item], Item] = lambda _item: {}
+    """Returns what its templates print of a completed item."""
+
+
+def front_end(name: str) -> FrontEndServer:
+    """Return the front end of that name in the catalog."""
+    return t.cast(FrontEndServer, importlib.import_module(f".{name}", __package__).SERVER)
+
+
+def back_end(name: str) -> BackEndServer:
+    """Return the back end of that name in the catalog."""
+    return t.cast(BackEndServer, importlib.import_module(f".{name}", __package__).SERVER)
+
+
+def mounts(site: Mapping[str, t.Any]) -> Sequence[Mapping[str, t.Any]]:
+    """Return the applications of a site."""
+    return t.cast(Sequence[Mapping[str, t.Any]], site["mounts"])
