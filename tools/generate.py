@@ -18,7 +18,7 @@ from plugins.plugin_utils._items.roles import ROLES, Role
 from plugins.plugin_utils._keys.app import APP
 from plugins.plugin_utils._keys.host import HOST
 from plugins.plugin_utils._keys.key import Key
-from tools import pairs
+from tools import pairs, playbooks
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "Made by tools/generate.py: change plugins/plugin_utils and run `make generate`"
@@ -153,6 +153,7 @@ def _files() -> dict[Path, str]:
         SECURITY: _controls(),
         pairs.DOCS: pairs.finished(seen),
         pairs.DEPLOY: pairs.measured(seen),
+        **playbooks.files(MADE, _yaml),
     }
     for name, role in ROLES.items():
         folder = ROOT / "roles" / name

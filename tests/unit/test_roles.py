@@ -33,14 +33,25 @@ def test_every_row_of_the_table_has_its_role_and_every_role_its_row() -> None:
     assert rows == {path.name for path in (ROOT / "roles").iterdir()} == set(ROLES)
 
 
-def test_the_playbook_runs_every_role() -> None:
-    imported = {
-        task["ansible.builtin.import_role"]["name"] for task in _site() if "ansible.builtin.import_role" in task
-    }
-    assert imported == {f"pyhost.web.{role}" for role in ROLES}
+def test_the_playbook_runs_the_role_app_and_what_is_generated() -> None:
+    roles = [task["ansible.builtin.import_role"] for task in _site() if "ansible.builtin.import_role" in task]
+    assert [role["name"] for role in roles] == ["pyhost.web.app"] * 2
+    included = [task["ansible.builtin.import_tasks"] for task in _site() if "ansible.builtin.import_tasks" in task]
+    assert included == ["tasks/backends.yml", "tasks/frontends.yml", "tasks/summary.yml"]
 
 
-def test_presets_are_the_site_with_another_pair_of_words() -> None:
+@pytest.mark.parametrize("name", ["backends", "frontends", "switch"])
+def test_every_server_gets_its_variables(name: str) -> None:
+    (block,) = _tasks(ROOT / "playbooks" / "tasks" / f"{name}.yml")
+    given = {variable for variable in block["vars"] if not variable.startswith("__")}
+    servers = [f"frontend_{row}_sites" for row in FRONT_ENDS]
+    if name != "frontends":
+        servers = [f"backend_{row}_apps" for row in BACK_ENDS]
+    assert given >= set(servers)
+    assert given <= {key.name for role in ROLES.values() for key in role.variables}
+
+
+def test_the_recommended_topologies_are_presets() -> None:
     presets = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "playbooks").glob("*.yml")}
     for name in (*RUNS, "status"):
         presets.pop(name)
@@ -117,19 +128,8 @@ def test_every_task_registers_what_it_did() -> None:
                 assert phase in PHASES
 
 
-def test_every_back_end_switches_its_releases() -> None:
-    tasks = _tasks(ROOT / "playbooks" / "tasks" / "switch.yml")
-    roles = [task["ansible.builtin.import_role"] for task in tasks]
-    assert roles == [{"name": f"pyhost.web.backend_{name}", "tasks_from": "switch"} for name in BACK_ENDS]
-    for name, task in zip(BACK_ENDS, tasks, strict=True):
-        role = f"backend_{name}"
-        assert task["vars"] == {
-            f"{role}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
-            f"{role}_ask": "{{ __pyhost_ask }}",
-        }
-        (switch,) = _tasks(ROOT / "roles" / role / "tasks" / "switch.yml")
-        given = switch["pyhost.web.config_set"]
-        assert (given["name"], given["partial"], given["files"]) == (role, True, f"{{{{ __{role}_releases }}}}")
-        files = yaml.safe_load((ROOT / "roles" / role / "vars" / "main.yml").read_text())
-        assert [file["follow"] for file in files[f"__{role}_releases"]] == ["{release}/next"]
-        assert not [file for file in files[f"__{role}_files"] if "follow" in file]
+@pytest.mark.parametrize("name", BACK_ENDS)
+def test_what_switches_is_next_and_nothing_else_is(name: str) -> None:
+    files = yaml.safe_load((ROOT / "roles" / f"backend_{name}" / "vars" / "main.yml").read_text())
+    assert [file["follow"] for file in files[f"__backend_{name}_releases"]] == ["{release}/next"]
+    assert not [file for file in files[f"__backend_{name}_files"] if "follow" in file]

@@ -1,0 +1,67 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: components
+short_description: Finds which components of the collection a host has
+version_added: 1.0.0
+author:
+  - pyhost.web contributors (@pyhost)
+description:
+  - Lists the roles that have set something up on the host, also those whose last run was interrupted.
+  - The playbook C(site) runs only the roles that are listed or have something to do.
+  - Changes nothing.
+attributes:
+  check_mode:
+    description: Does the same.
+    support: full
+  diff_mode:
+    description: Nothing changes.
+    support: N/A
+  platform:
+    description: Target systems.
+    support: full
+    platforms: Debian
+"""
+
+EXAMPLES = r"""
+- name: Find what earlier runs have set up
+  pyhost.web.components:
+  register: there
+"""
+
+RETURN = r"""
+components:
+  description: Names of roles.
+  type: list
+  elements: str
+  returned: success
+  sample: [app, backend_uwsgi, frontend_nginx]
+seconds:
+  description: How long it took.
+  type: float
+  returned: success
+  sample: 0.4
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._layout import MANIFESTS
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    # A journal without a manifest is what the first run of a role leaves when it is interrupted.
+    records = (path for pattern in ("*.json", "*.journal") for path in Path(MANIFESTS).glob(pattern))
+    module.exit_json(changed=False, components=sorted({path.stem for path in records if path.name[0] != "."}))
+
+
+if __name__ == "__main__":
+    main()
