@@ -8,11 +8,10 @@ from pathlib import Path
 import yaml
 
 from plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, BackEnd
-from plugins.plugin_utils._items.roles import ROLES
+from plugins.plugin_utils._items.roles import PROBE_URL, ROLES
 from plugins.plugin_utils._keys.host import HOST_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
-PROBE_URL = "http://127.0.0.1:80/"
 
 Data = dict[str, t.Any]
 

@@ -157,6 +157,9 @@ BACK_ENDS: dict[str, BackEnd] = {
     )
 }
 
+# What publishes and runs an application that says nothing about it.
+DEFAULT_FRONT_END, DEFAULT_BACK_END = "nginx", "uwsgi"
+
 
 def protocols(front_end: str, back_end: str, *, same_host: bool = True) -> list[str]:
     """Return the protocols that connect the two, the back end's favourite first; empty where none does.

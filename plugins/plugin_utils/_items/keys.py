@@ -182,7 +182,57 @@ def _limits(row: FrontEnd) -> tuple[Key, ...]:
     return tuple(key for key in LIMITS if key.name in kept)
 
 
+_MOUNT: tuple[Key, ...] = (
+    Key(
+        "app",
+        "str",
+        "Name of the application, used in comments and messages.",
+        required=True,
+        example="shop",
+        check=checks.name,
+    ),
+    like("path"),
+    Key(
+        "endpoints",
+        "list",
+        "Where the application listens: paths of unix sockets, or address:port.",
+        default=[],
+        elements="str",
+        example=["/run/pyhost/shop.sock"],
+        check=checks.pattern(r"/[A-Za-z0-9._/+-]+|[A-Za-z0-9.\[\]:_-]+:[0-9]+", "a path or address:port"),
+    ),
+    *(
+        like(
+            name,
+            description=f"{title} files; URL inside the mount: absolute path.",
+            check=checks.absolute_path,
+            example={"/static/": "/srv/shop/static"},
+        )
+        for name, title in (("static", "Static"), ("private", "Private"))
+    ),
+    like("static_max_age"),
+    like("headers"),
+    Key(
+        "extra",
+        "str",
+        "Raw lines at the end of the site.",
+        default="",
+        example="# …",
+        check=checks.text,
+    ),
+)
+
+
 def _mount_keys(row: FrontEnd) -> tuple[Key, ...]:
+    """Return the keys of an application on a site of that front end."""
+    protocol = Key(
+        "protocol",
+        "str",
+        "Protocol of the endpoints.",
+        default=next(protocol for protocol in row.speaks if protocol != INSIDE_THE_FRONT_END),
+        choices=row.speaks,
+        example=row.speaks[-1],
+    )
     daemon = Key(
         "daemon",
         "dict",
@@ -191,49 +241,12 @@ def _mount_keys(row: FrontEnd) -> tuple[Key, ...]:
         options=DAEMON,
         example={"user": "shop", "venv": "/srv/shop/venv", "script": "/etc/pyhost/mod_wsgi/shop.wsgi"},
     )
-    absolute = {"check": checks.absolute_path, "example": {"/static/": "/srv/shop/static"}}
     return (
-        Key(
-            "app",
-            "str",
-            "Name of the application, used in comments and messages.",
-            required=True,
-            example="shop",
-            check=checks.name,
-        ),
-        like("path"),
-        Key(
-            "protocol",
-            "str",
-            "Protocol of the endpoints.",
-            default="uwsgi",
-            choices=row.speaks,
-            example="uwsgi",
-        ),
-        Key(
-            "endpoints",
-            "list",
-            "Where the application listens: paths of unix sockets, or address:port.",
-            default=[],
-            elements="str",
-            example=["/run/pyhost/shop.sock"],
-            check=checks.pattern(r"/[A-Za-z0-9._/+-]+|[A-Za-z0-9.\[\]:_-]+:[0-9]+", "a path or address:port"),
-        ),
+        *_MOUNT,
+        protocol,
         *([daemon] if INSIDE_THE_FRONT_END in row.speaks else []),
-        like("static", description="Static files; URL inside the mount: absolute path.", **absolute),
-        like("static_max_age"),
-        like("private", description="Private folders; URL inside the mount: absolute path.", **absolute),
-        like("headers"),
         *([like("htaccess")] if row.htaccess else []),
         like("limits", options=_limits(row), example={"body": "1G"}),
-        Key(
-            "extra",
-            "str",
-            "Raw lines at the end of the site.",
-            default="",
-            example="# …",
-            check=checks.text,
-        ),
     )
 
 

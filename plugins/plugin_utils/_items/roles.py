@@ -15,6 +15,9 @@ from .._keys.key import Key
 from .._servers import server
 from .keys import RELEASE_ITEM, process_keys, site_keys
 
+# Every front end answers it by default, whatever it listens on besides.
+PROBE_URL = "http://127.0.0.1:80/"
+
 
 @dataclass(frozen=True)
 class Role:
@@ -76,15 +79,8 @@ def _back_end(row: BackEnd) -> Role:
 
 
 def _front_end(row: FrontEnd) -> Role:
-    name, title, role = row.name, row.title, f"frontend_{row.name}"
-    listen_tls = Key(
-        f"{role}_listen_tls",
-        "list",
-        f"What {title} listens on for sites with TLS, in the same forms.",
-        default=["443", "[::]:443"],
-        elements="str",
-        example=["443"],
-    )
+    title, role = row.title, f"frontend_{row.name}"
+    example = {"domains": ["shop.example.org"], "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}]}
     settings = [
         *(["trusted_proxies"] if row.trusts_proxies else []),
         *(["access_log"] if row.logs_json else []),
@@ -92,49 +88,53 @@ def _front_end(row: FrontEnd) -> Role:
     ]
     return Role(
         f"Publish Python applications with {title}",
-        "All sites in one transaction, tested before it goes into service and taken back if"
-        f" {title} does not serve it.",
+        f"All sites in one transaction, tested before they go live and rolled back if {title} does not serve them.",
         (
-            _items(
-                f"frontend_{name}_sites",
-                f"Sites that {title} publishes.",
-                site_keys(row),
-                [
-                    {
-                        "domains": ["shop.example.org"],
-                        "mounts": [{"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}],
-                    }
-                ],
-            ),
-            Key(
-                f"frontend_{name}_listen",
-                "list",
-                f"What {title} listens on: a port, address:port or [address]:port.",
-                default=list(row.listen),
-                elements="str",
-                example=["80"],
-            ),
-            *([listen_tls] if row.tls else []),
-            Key(
-                f"frontend_{name}_probe_url",
-                "str",
-                f"Where on this host {title} must answer with the new configuration before the old one is given up.",
-                default="http://127.0.0.1:80/",
-                example="http://127.0.0.1:8080/",
-            ),
+            _items(f"{role}_sites", f"Sites that {title} publishes.", site_keys(row), [example]),
+            *_listening(row, role),
             *(_setting(role, setting) for setting in settings),
             Key(
-                f"frontend_{name}_replaces",
+                f"{role}_replaces",
                 "list",
-                f"Roles whose server gives way to {title} where it publishes sites on this host: it stops when all is"
-                " tested, and goes on as before if anything fails.",
-                default=[f"frontend_{other}" for other in FRONT_ENDS if other != name],
+                f"Front-end roles that {title} replaces on this host. Their server keeps running until {title} has"
+                " passed its test, and is restored if it fails.",
+                default=[f"frontend_{other}" for other in FRONT_ENDS if other != row.name],
                 elements="str",
                 example=[],
             ),
-            *server.front_end(name).variables,
+            *server.front_end(row.name).variables,
         ),
     )
+
+
+def _listening(row: FrontEnd, role: str) -> list[Key]:
+    """Return where a front end listens, and where it is asked for its configuration."""
+    listen_tls = Key(
+        f"{role}_listen_tls",
+        "list",
+        f"What {row.title} listens on for sites with TLS, in the same forms.",
+        default=["443", "[::]:443"],
+        elements="str",
+        example=["443"],
+    )
+    return [
+        Key(
+            f"{role}_listen",
+            "list",
+            f"What {row.title} listens on: a port, address:port or [address]:port.",
+            default=list(row.listen),
+            elements="str",
+            example=["80"],
+        ),
+        *([listen_tls] if row.tls else []),
+        Key(
+            f"{role}_probe_url",
+            "str",
+            f"Where on this host {row.title} must answer with the new configuration before the old one is given up.",
+            default=PROBE_URL,
+            example="http://127.0.0.1:8080/",
+        ),
+    ]
 
 
 _APP = Role(

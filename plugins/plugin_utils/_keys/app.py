@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS
+from ...module_utils._catalog import BACK_ENDS, DEFAULT_BACK_END, DEFAULT_FRONT_END, FRONT_ENDS
 from . import checks
 from .checks import HEADERS, check_user
 from .key import Key
@@ -222,9 +222,9 @@ APP: tuple[Key, ...] = (
         "backend",
         "str",
         "The server that runs the application.",
-        default="uwsgi",
+        default=DEFAULT_BACK_END,
         choices=tuple(BACK_ENDS),
-        example="uwsgi",
+        example=DEFAULT_BACK_END,
     ),
     Key(
         "protocol",
@@ -404,7 +404,7 @@ APP: tuple[Key, ...] = (
             )
             for name in FRONT_ENDS
         ),
-        example={"nginx": "add_header X-Robots-Tag noindex;"},
+        example={DEFAULT_FRONT_END: "add_header X-Robots-Tag noindex;"},
     ),
 )
 

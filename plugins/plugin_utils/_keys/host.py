@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ...module_utils._catalog import FRONT_ENDS
+from ...module_utils._catalog import DEFAULT_FRONT_END, FRONT_ENDS
 from . import checks
 from .checks import ACCESS_LOGS, TLS_PROFILES
 from .key import Key
@@ -22,9 +22,9 @@ HOST: tuple[Key, ...] = (
         "pyhost_frontend",
         "str",
         "The front end of the host.",
-        default="nginx",
+        default=DEFAULT_FRONT_END,
         choices=tuple(FRONT_ENDS),
-        example="nginx",
+        example=DEFAULT_FRONT_END,
     ),
     Key(
         "pyhost_address",
