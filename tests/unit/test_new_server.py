@@ -1,0 +1,101 @@
+"""A server is added by a row, a file and the folder of its role: everything else follows from those."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("plugins", "roles", "playbooks", "docs", "tools", "tests")
+BACK_END = 'BackEnd("echo", "Echo", serves=("scgi", "http"), requirements=("echo-server==1.0",)),'
+FRONT_END = """FrontEnd(
+            "mirror",
+            "Mirror",
+            speaks=_ALL,
+            unit="mirror.service",
+            package="mirror",
+            config="/etc/mirror",
+            logs="/var/log/mirror",
+        ),"""
+
+
+def _run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tools.generate", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def _role(project: Path, model: str, name: str) -> None:
+    """Make a role like another one, without what is generated."""
+    role, like = project / "roles" / name, project / "roles" / model
+    for file in ("tasks/main.yml", "vars/main.yml"):
+        (role / file).parent.mkdir(parents=True)
+        (role / file).write_text((like / file).read_text().replace(model, name))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project that has two servers more."""
+    copy = tmp_path_factory.mktemp("project")
+    for folder in NEEDED:
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "golden"))
+    catalog = copy / "plugins" / "module_utils" / "_catalog.py"
+    text = catalog.read_text()
+    for start, row in (('BackEnd("flup"', BACK_END), ('FrontEnd(\n            "lighttpd"', FRONT_END)):
+        assert text.count(start) == 1
+        text = text.replace(start, f"{row}\n        {start}")
+    catalog.write_text(text)
+    servers = copy / "plugins" / "plugin_utils" / "_servers"
+    for name, kind in (("echo", "BackEndServer"), ("mirror", "FrontEndServer")):
+        (servers / f"{name}.py").write_text(f"from .server import {kind}\n\nSERVER = {kind}()\n")
+    _role(copy, "backend_flup", "backend_echo")
+    _role(copy, "frontend_nginx", "frontend_mirror")
+    assert _run(copy, "--check").returncode == 1
+    done = _run(copy)
+    assert done.returncode == 0, done.stderr
+    assert _run(copy, "--check").returncode == 0
+    return copy
+
+
+def test_the_roles_have_defaults_specs_and_tables(project: Path) -> None:
+    for role, variable in (("backend_echo", "backend_echo_apps"), ("frontend_mirror", "frontend_mirror_sites")):
+        folder = project / "roles" / role
+        assert variable in yaml.safe_load((folder / "defaults" / "main.yml").read_text())
+        specs = yaml.safe_load((folder / "meta" / "argument_specs.yml").read_text())
+        assert variable in specs["argument_specs"]["main"]["options"]
+        assert f"| `{variable}` |" in (folder / "README.md").read_text()
+    (switch,) = yaml.safe_load((project / "roles" / "backend_echo" / "tasks" / "switch.yml").read_text())
+    assert switch["pyhost.web.config_set"]["name"] == "backend_echo"
+
+
+def test_the_playbooks_run_them(project: Path) -> None:
+    tasks = project / "playbooks" / "tasks"
+    for file, variable in (
+        ("backends", "backend_echo_apps"),
+        ("switch", "backend_echo_apps"),
+        ("frontends", "frontend_mirror_sites"),
+    ):
+        (block,) = yaml.safe_load((tasks / f"{file}.yml").read_text())
+        assert variable in block["vars"]
+    for preset, protocol in (("scgi_echo", "scgi"), ("proxy_echo", "http")):
+        (play,) = yaml.safe_load((project / "playbooks" / f"{preset}.yml").read_text())
+        assert play["vars"]["__pyhost_preset"] == {"backend": "echo", "protocol": protocol}
+
+
+def test_the_docs_name_them(project: Path) -> None:
+    reference = (project / "docs" / "reference.md").read_text()
+    assert re.search(r"^\| mirror \|.*\|$", reference, re.MULTILINE)
+    assert re.search(r"^\| \|.* echo .*\|$", reference, re.MULTILINE)
+    pairs = (project / "docs" / "pairs.md").read_text()
+    assert re.search(r"^\| mirror \|.*not tested.*\|$", pairs, re.MULTILINE)
+    assert " echo scgi " in pairs
+
+
+def test_other_roles_give_way_to_them(project: Path) -> None:
+    defaults = yaml.safe_load((project / "roles" / "frontend_nginx" / "defaults" / "main.yml").read_text())
+    assert "frontend_mirror" in defaults["frontend_nginx_replaces"]
