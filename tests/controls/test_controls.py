@@ -11,12 +11,15 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
+
 SERVER = os.environ.get("PYHOST_FRONTEND", "nginx")
-SETTINGS = {"nginx": "UNIT=nginx CONFIGURATION=/etc/nginx", "apache": "UNIT=apache2 CONFIGURATION=/etc/apache2"}
+ROW = FRONT_ENDS[SERVER]
+SETTINGS = f"UNIT={ROW.unit.removesuffix('.service')} CONFIGURATION={ROW.config}"
 CONTROLS = yaml.safe_load(Path(__file__).with_name("controls.yml").read_text())["controls"]
 
 
 @pytest.mark.parametrize("control", [control for control in CONTROLS if SERVER in control], ids=lambda one: one["asks"])
 def test_control(host: Host, control: dict[str, t.Any]) -> None:
     check = control[SERVER]
-    assert re.fullmatch(check["says"], host.run(f"{SETTINGS[SERVER]}; {check['command']}").stdout.strip())
+    assert re.fullmatch(check["says"], host.run(f"{SETTINGS}; {check['command']}").stdout.strip())

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from pathlib import Path
 
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
 from tests.http.visitor import probes, scenario_hosts
 from tests.processes import main_process_of, start_in_vain
 
 testinfra_hosts = scenario_hosts()
 
-# The service, and the file without which it does not start.
-SERVICE, FILE = {
-    "apache": ("apache2.service", "/etc/apache2/apache2.conf"),
-    "lighttpd": ("lighttpd.service", "/etc/lighttpd/lighttpd.conf"),
-    "nginx": ("nginx.service", "/etc/nginx/nginx.conf"),
-}[os.environ.get("PYHOST_FRONTEND", "nginx")]
+SERVER = FRONT_ENDS[os.environ.get("PYHOST_FRONTEND", "nginx")]
+SERVICE = SERVER.unit
+# Without it the server does not start.
+FILE = f"{SERVER.config}/{Path(SERVER.config).name}.conf"
 
 
 def _answers_again(host: Host, main: str) -> bool:

@@ -25,7 +25,7 @@ from tools.pairs import Way
 
 HOSTS = hosts()
 # What no distribution has is handed in: front end -> variable of the environment.
-HANDED_IN = {"cherokee": "PYHOST_CHEROKEE_ARCHIVE"}
+HANDED_IN = {name: f"PYHOST_{name.upper()}_ARCHIVE" for name, row in FRONT_ENDS.items() if not row.package}
 PUBLISHED = [name for name in FRONT_ENDS if name not in HANDED_IN or os.environ.get(HANDED_IN[name])]
 NEIGHBOUR = {
     "domains": ["neighbour.example"],
@@ -34,7 +34,7 @@ NEIGHBOUR = {
     "wsgi": "probe:application",
 }
 # Those that the distribution upgrades.
-PACKAGES = {"nginx": "nginx", "lighttpd": "lighttpd", "apache": "apache2"}
+PACKAGES = {name: row.package for name, row in FRONT_ENDS.items() if row.package}
 # A port that is closed for a moment, processes that end with what they had accepted (mod_wsgi's word for it is 500),
 # and others that are not up yet.
 LOST = {

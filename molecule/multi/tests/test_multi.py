@@ -10,17 +10,19 @@ from collections import Counter
 import pytest
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
 from plugins.plugin_utils._model.topology import stable_port
 from tests.http.visitor import Visitor, address, hosts, traffic
 from tests.playbook import converge, run
 
 HOSTS = {str(host.backend.hostname).rpartition("-")[2]: host for host in hosts()}
-FRONTS = [HOSTS[name] for name in ("nginx", "lighttpd", "apache")]
+PUBLISHERS = [name for name in FRONT_ENDS if name in HOSTS]
+FRONTS = [HOSTS[name] for name in PUBLISHERS]
 BACKS = [HOSTS[name] for name in ("one", "two", "three")]
 APPS = ("on-uwsgi", "on-flup", "on-mod-wsgi")
 VISITORS = [
     Visitor(address(front), f"{app}.example", front_end=name)
-    for name, front in zip(("nginx", "lighttpd", "apache"), FRONTS, strict=True)
+    for name, front in zip(PUBLISHERS, FRONTS, strict=True)
     for app in APPS
 ]
 
@@ -133,7 +135,7 @@ def test_visitors_do_not_notice_what_happens_to_a_back_end(accident: t.Callable[
         time.sleep(1)
         accident(BACKS[1])
         time.sleep(5)
-    for front_end in ("nginx", "lighttpd", "apache"):
+    for front_end in PUBLISHERS:
         asked = [request for request in seen.requests if request.visitor.front_end == front_end]
         failed = Counter(request.outcome for request in asked if request.outcome != 200)
         longest = max(request.end - request.begin for request in asked)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
 from tests.attacks import ATTACKS, SHELL, taken, targets
 from tests.http.visitor import Visitor, address, hosts, scenario_hosts
 from tests.playbook import converge
@@ -17,7 +18,7 @@ testinfra_hosts = scenario_hosts()
 HOSTS = hosts()
 
 # The unit and folder of each front end. Apache runs attacker-apache itself.
-SERVERS = {"nginx": "nginx", "apache": "apache2", "lighttpd": "lighttpd"}
+SERVERS = {name: row.unit.removesuffix(".service") for name, row in FRONT_ENDS.items() if row.package}
 
 
 @pytest.fixture(scope="module", params=SERVERS, autouse=True)

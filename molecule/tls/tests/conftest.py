@@ -7,11 +7,12 @@ import subprocess
 import pytest
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
 from tests.certificates import ACME, LATER, WEB, release
 from tests.playbook import PLAIN, command, converge, would
 
 
-@pytest.fixture(scope="session", params=["nginx", "lighttpd", "apache"])
+@pytest.fixture(scope="session", params=[name for name, row in FRONT_ENDS.items() if row.tls])
 def front_end(request: pytest.FixtureRequest) -> str:
     """Each takes over from the one before, and has something to do besides."""
     name = str(request.param)
