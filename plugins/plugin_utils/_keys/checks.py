@@ -122,7 +122,7 @@ def url(value: t.Any) -> str:
 
 
 def normal(path: str) -> str:
-    """Return a path without needless parts; POSIX keeps two slashes at the beginning, which mean one everywhere here."""
+    """Return a path without needless parts; POSIX keeps two slashes at the beginning, here they mean one."""
     return re.sub("^//", "/", posixpath.normpath(path))
 
 
