@@ -30,7 +30,7 @@ from ansible_collections.pyhost.web.plugins.modules.config_set import (
     told_of,
     wish_of,
 )
-from ansible_collections.pyhost.web.plugins.plugin_utils._items.items import processes
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.processes import processes
 from ansible_collections.pyhost.web.plugins.plugin_utils._render import render
 from hypothesis import given, settings
 from hypothesis import strategies as st
