@@ -64,7 +64,9 @@ cp -r "{ROOT}/$1/." /
 # Programs of venvs that nobody has built, and folders that units would make.
 UNITS = """
 cd /etc/systemd/system
-cat -- *.service *.service.d/*.conf 2>/dev/null | sed -n 's|^Exec[A-Za-z]*=\\(/[^ ]*\\).*|\\1|p' | while read -r program; do
+cat -- *.service *.service.d/*.conf 2>/dev/null |
+sed -n 's|^Exec[A-Za-z]*=\\(/[^ ]*\\).*|\\1|p' |
+while read -r program; do
     [ -e "$program" ] || install -D /bin/true "$program"
 done
 systemd-analyze verify --man=no "$@"
@@ -73,7 +75,8 @@ systemd-analyze verify --man=no "$@"
 # Option by option, before it begins with anything: there is no application to load.
 UWSGI = """
 for file in /etc/pyhost/uwsgi/*.ini; do
-    timeout 20 uwsgi-core --plugins-dir /usr/lib/uwsgi/plugins --plugin python3 --ini "$file" --no-server >/tmp/said 2>&1 || true
+    set -- --plugins-dir /usr/lib/uwsgi/plugins --plugin python3 --ini "$file" --no-server
+    timeout 20 uwsgi-core "$@" >/tmp/said 2>&1 || true
     grep -q 'Starting uWSGI' /tmp/said || { cat /tmp/said; exit 1; }
 done
 """

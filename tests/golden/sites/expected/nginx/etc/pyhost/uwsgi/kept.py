@@ -1,5 +1,5 @@
 # Managed by Ansible (pyhost.web): changes here are lost
-"""Load application legacy from the release that is in service when the worker starts; let the worker end."""
+"""Load application kept from the release that is in service when the worker starts; let the worker end."""
 
 import contextlib
 import importlib
@@ -62,13 +62,13 @@ def answering(application):
 
 
 # Resolved once: a worker that lives on while the next release takes over keeps importing from its own.
-code = os.path.realpath("/srv/pyhost/legacy/current/code")
+code = os.path.realpath("/srv/pyhost/kept/current/code")
 os.chdir(code)
 
 import site
 
 # What python itself does at its start, told that it is the venv's: pyvenv.cfg, site-packages and .pth files.
-sys.executable = os.path.realpath("/srv/pyhost/legacy/current/venv") + "/bin/python"
+sys.executable = os.path.realpath("/srv/pyhost/kept/current/venv") + "/bin/python"
 site.main()
 sys.path.insert(0, code)
 application = answering(operator.attrgetter("app")(importlib.import_module("m")))
