@@ -95,7 +95,7 @@ class ActionModule(HostAction):
                     try:
                         pack(origin, file)
                     except OSError as problem:
-                        raise AnsibleActionFail(f"source.path: {problem}; run again once nothing writes there") from None
+                        raise AnsibleActionFail(f"source.path: {problem}; it changed meanwhile, run again") from None
                 else:
                     file = origin
                 uploads[name] = self.upload(file, name)
