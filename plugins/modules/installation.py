@@ -124,6 +124,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.pyhost.web.plugins.module_utils import _command
 from ansible_collections.pyhost.web.plugins.module_utils._builder import fetch_with
 from ansible_collections.pyhost.web.plugins.module_utils._installation import Installation, InstallationError, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._mask import addresses
 from ansible_collections.pyhost.web.plugins.module_utils._packages import Host, Packages, PackagesError, apt_run
 from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable, unforeseen
 
@@ -173,7 +174,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
                 fetch_with(open_url, None)(str(wish.origin), file)
             there.verify(file)
         there.install(packages, file)
-    coming = [*packages, *([wish.origin] if comes else [])]
+    coming = [*packages, *([addresses(str(wish.origin))] if comes else [])]
     program = there.program()
     is_there = program and not (module.check_mode and coming)
     return {
