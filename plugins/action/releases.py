@@ -9,6 +9,8 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
+from ansible.errors import AnsibleActionFail
+
 from ..module_utils._contents import file_digest
 from ..plugin_utils._action import HostAction, folders
 from ..plugin_utils._source_folder import FolderError, Source, digest, find, pack, source
@@ -16,11 +18,9 @@ from ..plugin_utils._source_folder import FolderError, Source, digest, find, pac
 MOST_NAMES = 12
 
 
-def _told(source: Source) -> str:
-    """Return a warning about what stays on the controller; empty where all is sent."""
+def told(source: Source) -> str:
+    """Return a warning about what stays on the controller."""
     names = [f"{name} ({why})" for name, why in sorted(source.left_out.items(), key=lambda item: item[1], reverse=True)]
-    if not names:
-        return ""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (
         f"Not sent from {source.folder}: {', '.join(names[:MOST_NAMES])}{more}."
@@ -47,8 +47,11 @@ class ActionModule(HostAction):
         if "needed" in result:
             sent = result["needed"]
             result = self.execute({**args, "uploads": self._send(sent)}, variables)
-        warnings = [_told(origin) for name in sent if isinstance(origin := self._origins[name], Source)]
-        return {**result, "warnings": [*result.get("warnings", ()), *filter(None, warnings)]}
+        for name in sent:
+            origin = self._origins[name]
+            if isinstance(origin, Source) and origin.left_out:
+                self._display.warning(told(origin))
+        return result
 
     def _app(self, given: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return an application with the digest of its source, if that is on the controller."""
@@ -89,7 +92,10 @@ class ActionModule(HostAction):
                 origin = self._origins[name]
                 if isinstance(origin, Source):
                     file = Path(temporary, name)
-                    pack(origin, file)
+                    try:
+                        pack(origin, file)
+                    except OSError as problem:
+                        raise AnsibleActionFail(f"source.path: {problem}; it changed meanwhile, run again") from None
                 else:
                     file = origin
                 uploads[name] = self.upload(file, name)

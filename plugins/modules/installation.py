@@ -123,6 +123,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ..module_utils import _command
+from ..module_utils._mask import addresses
 from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
 from ..module_utils._packages.archive import Installation, InstallationError, Wish
 from ..module_utils._release.build import fetch_with
@@ -174,7 +175,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
                 fetch_with(open_url, None)(str(wish.origin), file)
             there.verify(file)
         there.install(packages, file)
-    coming = [*packages, *([wish.origin] if comes else [])]
+    coming = [*packages, *([addresses(str(wish.origin))] if comes else [])]
     program = there.program()
     is_there = program and not (module.check_mode and coming)
     return {

@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._mask import addresses
 from .._release.unpack import unpack
 from .apt import Packages, PackagesError, read
 
@@ -32,7 +33,10 @@ Fetch = t.Callable[[str, Path], str]
 
 
 class InstallationError(Exception):
-    """A sentence for the user."""
+    """A sentence for the user, in which no address has a user or query."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(addresses(text))
 
 
 @dataclass(frozen=True)

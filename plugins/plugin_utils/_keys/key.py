@@ -9,6 +9,8 @@ import typing as t
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ...module_utils._mask import addresses
+
 # A check returns the accepted (perhaps normalised) value or raises ValueError with what would be right.
 Check = Callable[[t.Any], t.Any]
 
@@ -21,7 +23,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return f"{self.path}: {addresses(self.message)}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def suggest(word: str, words: Iterable[str]) -> str:
 def show(value: t.Any) -> str:
     """Return a value the way the user wrote it, cut to a readable length."""
     text = str(value).lower() if isinstance(value, bool) else "empty" if value is None else repr(value)
+    # A password that is cut off could not be told from anything else any more.
+    text = addresses(text)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

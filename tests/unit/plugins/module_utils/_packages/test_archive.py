@@ -288,3 +288,8 @@ def test_wishes_that_are_wrong(world: World, wish: dict[str, t.Any], words: str)
 def test_a_program_that_is_needed_besides(world: World) -> None:
     with pytest.raises(InstallationError, match=r"^no such thing$"):
         world.installation(packages=["server"], needs={"server-needs-this": "no such thing"}).refuse()
+
+
+def test_a_message_shows_no_token() -> None:
+    told = str(InstallationError("https://u:p@x@example.org/a.tgz?token=s3cr3t brought no server"))
+    assert told == "https://********@example.org/a.tgz?******** brought no server"

@@ -156,7 +156,8 @@ def dig(folder: Path, depth: int) -> None:
 def few_handles(tmp_path: Path) -> Iterator[None]:
     """As a login has them, and fewer."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(128, before[0]), before[1]))
+    taken = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 32, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
     # pytest itself cannot remove a folder that is so deep.
