@@ -21,6 +21,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook import Playbook
 from ansible.playbook.block import Block
 from ansible.playbook.play_context import PlayContext
+from ansible.playbook.role_include import IncludeRole
 from ansible.plugins import loader as plugins
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
@@ -32,8 +33,9 @@ Data = dict[str, t.Any]
 # They sum up what the modules answered, and nothing of a host is made from it.
 REPORTS = ("pyhost.web.status", "pyhost.web.status_report")
 
-# What an inventory says of the host itself: its release of Debian, and whether the ACME server refuses.
-DEBIAN, ACME_REFUSES = "golden_debian", "golden_acme_refuses"
+# What an inventory says of the host itself: its release of Debian, whether the ACME server refuses, and what earlier runs
+# have set up.
+DEBIAN, ACME_REFUSES, COMPONENTS = "golden_debian", "golden_acme_refuses", "golden_components"
 NEWEST = "13"
 
 
@@ -89,6 +91,8 @@ def _certificates(args: Data, variables: Data) -> Data:
 
 def _answer(module: str, args: Data, variables: Data) -> Data:
     """Return what a host where all is well would say."""
+    if module == "pyhost.web.components":
+        return {"components": variables.get(COMPONENTS, [])}
     if module == "pyhost.web.packages":
         return {"debian": str(variables.get(DEBIAN, NEWEST))}
     if module == "pyhost.web.installation":
@@ -136,6 +140,8 @@ class _Run:
         for task in tasks:
             if isinstance(task, Block):
                 self._block(one, host, task)
+            elif isinstance(task, IncludeRole):
+                self._include(one, host, task)
             elif task.action != "meta" and task.action not in REPORTS:
                 result = self.once.get(task._uuid) or self._task(one, host, task)
                 if task.run_once:
@@ -147,6 +153,24 @@ class _Run:
                     self.inventory.add_host(host.name, group=group)
                 if result.get("failed"):
                     raise Refused(f"{task.get_name()}: {result['msg']}")
+
+    def _include(self, one: t.Any, host: t.Any, task: t.Any) -> None:
+        """Run the role once for each item, as Ansible's strategies do; without a loop, once."""
+        variables = self.variables.get_vars(play=one, host=host, task=task)
+        templar = Templar(self.loader, variables)
+        name = task.loop_control.loop_var if task.loop_control else "item"
+        items = [{name: item} for item in templar.template(task.loop)] if task.loop is not None else [{}]
+        for item in items:
+            templar = Templar(self.loader, {**variables, **item})
+            if not all(templar.evaluate_conditional(condition) for condition in task.when):
+                continue
+            copy = task.copy(exclude_parent=True)
+            copy._parent = task._parent
+            copy.vars = {**copy.vars, **item}
+            copy._role_name = plain(templar.template(task._role_name))
+            blocks, _handlers = copy.get_block_list(play=one, variable_manager=self.variables, loader=self.loader)
+            for block in blocks:
+                self._block(one, host, block)
 
     def _task(self, one: t.Any, host: t.Any, task: t.Any) -> Data:
         variables = self.variables.get_vars(play=one, host=host, task=task)

@@ -29,10 +29,12 @@ START_TIMEOUT = 30
 class Side(asyncio.Protocol):
     """One end of a connection: what arrives here leaves at the other end, as fast as that takes it."""
 
-    def __init__(self, ended):
+    def __init__(self, ended, half=False):
         self.transport = None
         self.other = None
         self.ended = ended
+        # Whether it still gets what the other end sends when it has nothing more to say.
+        self.half = half
 
     def connection_made(self, transport):
         self.transport = transport
@@ -45,6 +47,12 @@ class Side(asyncio.Protocol):
 
     def resume_writing(self):
         self.other.transport.resume_reading()
+
+    def eof_received(self):
+        if self.half and self.other.transport.can_write_eof():
+            self.other.transport.write_eof()
+            return True
+        return False
 
     def connection_lost(self, _error):
         # What is still to be sent there is sent.
@@ -85,7 +93,7 @@ class Relay:
         task.add_done_callback(self.handed_on)
 
     async def hand_on(self, connection):
-        visitor, server = Side(self.ended), Side(self.ended)
+        visitor, server = Side(self.ended, half=True), Side(self.ended)
         visitor.other, server.other = server, visitor
         try:
             await self.loop.create_connection(lambda: self.opened(server), "127.0.0.1", self.port)
