@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import _tree, _try_app, _unpack
+from ._handover import account_of
 from ._release import (
     COMMIT,
     MARKER,
@@ -548,6 +549,10 @@ class Builder:
         return self.layout.releases(plan.app.name) / plan.release
 
     def _some_user(self, app: App) -> str:
+        data = self.layout.data(app.name)
+        if self.is_check and data.is_dir() and (holder := account_of(data.stat().st_uid)) and holder.pw_uid:
+            # Its home is not handed over yet.
+            return holder.pw_name
         return app.user if _account(app.user) else "nobody"
 
     def _uv(self) -> str | None:
