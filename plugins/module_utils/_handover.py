@@ -135,6 +135,8 @@ def regroup(release: Path, gid: int) -> None:
     if old == gid:
         return
     for part in (release / "venv", release / "code"):
+        if part.is_symlink() or not part.is_dir():
+            continue
         for handle, info, path in _tour(part):
             if info.st_uid == 0 and info.st_gid == old and path != str(part):
                 os.chown(f"/proc/self/fd/{handle}", -1, gid)
