@@ -345,7 +345,8 @@ class Status:
         ]
         users = {*wanted.apps.values(), *wanted.absent}
         # Data that stays keeps its account, which may have any name.
-        kept = {folder.stat().st_uid for name in wanted.absent if (folder := self.root / DATA / name).is_dir()}
+        data = [self.root / DATA / name for name in wanted.absent]
+        kept = {place.stat().st_uid for place in data if place.is_dir()}
         gone += [
             {"kind": "user", "name": account.pw_name, "application": account.pw_name}
             for account in self.accounts()
