@@ -131,15 +131,17 @@ def end_processes(name: str, uid: int) -> None:
             raise _tree.TreeError(
                 f"purge: processes of the account '{name}' do not end: {', '.join(left)}; end them, and run again"
             )
-        subprocess.run(
-            ["/bin/sh", "-c", "kill -KILL -1"], user=uid, group=uid_group(uid), extra_groups=[], cwd="/", env={},
-            capture_output=True, check=False,
-        )  # fmt: skip
+        # It may have as many processes as it can have; some of them end in a moment.
+        with contextlib.suppress(OSError):
+            subprocess.run(
+                ["/bin/sh", "-c", "kill -KILL -1"], user=uid, group=_group(uid), extra_groups=[], cwd="/", env={},
+                capture_output=True, check=False,
+            )  # fmt: skip
         if processes(uid):
             time.sleep(0.2)
 
 
-def uid_group(uid: int) -> int:
+def _group(uid: int) -> int:
     """Return the primary group of an account; that of nobody where there is no such account."""
     account = account_of(uid)
     return account.pw_gid if account else 65534

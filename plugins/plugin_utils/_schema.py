@@ -106,6 +106,8 @@ def _domain(value: t.Any) -> str:
             f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
             " or *.shop.example.org (international names in their xn-- form)"
         )
+    if domain == "default":
+        raise ValueError("'default' is the name of the site for unknown hosts; write default: true, or another domain")
     return domain
 
 
