@@ -72,6 +72,11 @@ files:
   elements: str
   returned: success
   sample: [/etc/sysusers.d/pyhost-accounts.conf]
+seconds:
+  description: How long it took, as seen from the controller.
+  type: float
+  returned: success
+  sample: 0.4
 msg:
   description: On failure, every account that cannot be had, with its applications.
   type: str
