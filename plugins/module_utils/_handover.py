@@ -178,8 +178,7 @@ class Handover:
         self.run = run
         self.accounts = dict(accounts)
         self.stopped: list[str] = []
-        self.left: set[int] = set()
-        """Accounts that gave data away, by number."""
+        """Applications that were stopped."""
 
     def problems(self) -> list[str]:
         """Return which applications change their account where nothing but their release may change."""
@@ -200,7 +199,6 @@ class Handover:
             try:
                 self.run(["stop", "--", f"pyhost-{name}.*"])
                 hand_over(self.layout.data(name), old, new)
-                self.left.add(old.uid)
             except (_tree.TreeError, OSError) as problem:
                 problems.append(f"app {name}: {problem}")
         for name in self.accounts:
@@ -226,10 +224,11 @@ class Handover:
                     self.run(["start", *own])
 
     def forsaken(self) -> list[str]:
-        """Return the names of the accounts that gave data away and have none left."""
-        folders = self.layout.state.iterdir() if self.left else ()
+        """Return the names of the accounts that live releases were built for, and that have no data any more."""
+        folders = list(self.layout.state.iterdir()) if self.layout.state.is_dir() else []
         used = {folder.lstat().st_uid for folder in folders}
-        accounts = [account_of(uid) for uid in sorted(self.left - used)]
+        live = {ids.uid for name in self.accounts if (ids := self._live(name))}
+        accounts = [account_of(uid) for uid in sorted(live - used)]
         return [account.pw_name for account in accounts if account]
 
     def fit(self, releases: Iterable[tuple[str, str]]) -> None:
