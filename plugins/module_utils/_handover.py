@@ -227,6 +227,7 @@ class Handover:
         """Return the names of the accounts that live releases were built for, and that have no data any more."""
         folders = list(self.layout.state.iterdir()) if self.layout.state.is_dir() else []
         used = {folder.lstat().st_uid for folder in folders}
+        used |= {ids.uid for name in self.accounts if (ids := self._wanted(name))}
         live = {ids.uid for name in self.accounts if (ids := self._live(name))}
         accounts = [account_of(uid) for uid in sorted(live - used)]
         return [account.pw_name for account in accounts if account]

@@ -198,6 +198,11 @@ def test_the_same_account(layout: Layout) -> None:
     assert layout.scratch("shop").is_dir()
 
 
+def test_an_account_whose_data_was_lost_is_not_forsaken(layout: Layout) -> None:
+    layout.data("shop").rmdir()
+    assert Handover(layout, {"shop": "games"}, Units()).forsaken() == []
+
+
 def test_data_that_cannot_be_handed_over(layout: Layout, tmp_path: Path) -> None:
     (layout.data("shop") / "b").hardlink_to(make(tmp_path / "neighbours", Ids(GAMES.pw_uid, GAMES.pw_gid)))
     units = Units()
