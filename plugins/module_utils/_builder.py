@@ -27,6 +27,7 @@ from pathlib import Path
 
 from . import _credentials, _tree, _try_app, _unpack
 from ._contents import file_digest, tar_digest
+from ._handover import account_of
 from ._mask import Mask, inside
 from ._release import (
     COMMIT,
@@ -590,6 +591,10 @@ class Builder:
         return self.layout.releases(plan.app.name) / plan.release
 
     def _some_user(self, app: App) -> str:
+        data = self.layout.data(app.name)
+        if self.is_check and data.is_dir() and (holder := account_of(data.stat().st_uid)) and holder.pw_uid:
+            # Its home is not handed over yet.
+            return holder.pw_name
         return app.user if _account(app.user) else "nobody"
 
     def _uv(self) -> str | None:

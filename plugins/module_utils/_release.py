@@ -131,6 +131,7 @@ def release_id(app: App, revision: str, interpreter: Interpreter, installer: str
     """16 hexadecimal digits over all that makes a release what it is."""
     parts = {
         "format": FORMAT,
+        "user": app.user,
         "revision": revision,
         "requirements": [app.requirements, app.server_requirements],
         "python": [interpreter.path, interpreter.version],

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import _gateway, _text
+from ._accounts import is_ours, is_retired
 from ._host import answer_of, encrypted
 from ._manifest import Manifest, Store
 from ._release import marker, target
-from ._removal import ACCOUNT
 
 Facts = dict[str, t.Any]
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
@@ -34,10 +34,12 @@ DAEMON = re.compile(rb"\(wsgi:([^)]+)\)")
 AT_ONCE = 16
 """Requests at a time: one application that hangs does not hold up the others."""
 
+DATA = "var/lib/pyhost"
+
 PLACES = (
     ("release", "srv/pyhost", "*/"),
     ("cache", "var/cache/pyhost", "*/"),
-    ("data", "var/lib/pyhost", "[!.]*/"),
+    ("data", DATA, "[!.]*/"),
     ("socket", "run/pyhost", "*.sock"),
     ("environment", "etc/pyhost", "*.env"),
     ("script", "etc/pyhost/mod_wsgi", "*.wsgi"),
@@ -349,10 +351,14 @@ class Status:
             if name not in wanted.apps and not (kind == STAYS and name in wanted.absent)
         ]
         users = {*wanted.apps.values(), *wanted.absent}
+        # Data that stays keeps its account, which may have any name.
+        data = [self.root / DATA / name for name in wanted.absent]
+        kept = {place.stat().st_uid for place in data if place.is_dir()}
         gone += [
             {"kind": "user", "name": account.pw_name, "application": account.pw_name}
             for account in self.accounts()
-            if account.pw_gecos == ACCOUNT and account.pw_name not in users
+            if is_ours(account) and not is_retired(account)
+            and account.pw_name not in users and account.pw_uid not in kept
         ]
         return sorted(gone, key=lambda orphan: (orphan["application"], orphan["kind"], orphan["name"]))
 

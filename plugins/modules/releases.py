@@ -171,13 +171,23 @@ options:
     type: str
     choices: [auto, uv, pip]
     default: auto
+  hand_over:
+    description:
+      - Whether an application whose C(user) changes gets its data handed over. It is stopped before that, and is down
+        until the new release is in service. If no release can be built, the data is given back and it starts again.
+      - If V(false), a changed C(user) is a problem.
+    type: bool
+    default: true
   absent:
     description: Names of applications of which all but the data is removed.
     type: list
     elements: str
     default: []
   purge:
-    description: Those of O(absent) whose data goes too, and the account of that name if the role C(app) made it.
+    description:
+      - Those of O(absent) whose data goes too. What still runs as their account is killed. The account is locked, but
+        stays, so that no other one ever gets its numbers; one that the role C(app) did not make, or that other
+        applications have, is left alone.
     type: list
     elements: str
     default: []
@@ -284,7 +294,7 @@ releases:
   sample:
     shop: {release: 0a1b2c3d4e5f6789, built: true, revision: "sha256:9f86d0…"}
 removed:
-  description: Folders and accounts that went, for O(absent), O(purge) and O(apps[].keep).
+  description: Folders that went and accounts that were locked, for O(absent), O(purge) and O(apps[].keep).
   type: list
   elements: str
   returned: success
@@ -316,8 +326,10 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyhost.web.plugins.module_utils import _builder
+from ansible_collections.pyhost.web.plugins.module_utils._accounts import AccountError, Accounts
+from ansible_collections.pyhost.web.plugins.module_utils._handover import Handover
 from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask, addresses
-from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout
+from ansible_collections.pyhost.web.plugins.module_utils._release import App, Layout, is_name
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
 from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable
@@ -363,6 +375,7 @@ SPEC = {
     # Secrets are masked here, value by value: Ansible would mask every "1" in every result.
     "apps": {"type": "list", "elements": "dict", "default": [], "options": APP, "no_log": True},
     "build_env": {"type": "dict", "default": {}, "no_log": True},
+    "hand_over": {"type": "bool", "default": True},
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "list", "elements": "str", "default": []},
@@ -402,6 +415,22 @@ def _alone(timeout: int) -> t.Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _handing_over(handover: Handover) -> t.Iterator[None]:
+    """Give data back to the accounts of the live releases if no release comes that could use it."""
+    try:
+        yield
+    except _Stop:
+        # The action sends what is needed, and goes on.
+        raise
+    except BaseException as problem:
+        try:
+            handover.undo()
+        except (TreeError, OSError) as worse:
+            raise _builder.Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
+        raise
+
+
 def _text(values: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
@@ -426,18 +455,27 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         web_group=params["web_group"],
         is_check=module.check_mode,
     )
+    handover = Handover(layout, {app.name: app.user for app in apps if is_name(app.name)})
     removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
     back = WayBack(layout, {name: str(release or "") for name, release in params["back"].items()})
     names = {app.name for app in apps}
-    await builder.plan([*params["problems"], *removal.problems(names), *back.problems(names)])
-    missing = {plan.app.name for plan in builder.missing()}
-    if not module.check_mode:
-        if builder.needed() and not builder.problems:
-            raise _Stop(changed=False, needed=builder.needed())
-        await builder.reach()
-    builder.refuse()
-    if not module.check_mode:
-        await builder.build()
+    problems = [*params["problems"], *removal.problems(names, is_check=module.check_mode), *back.problems(names)]
+    problems += [] if params["hand_over"] else handover.problems()
+    with contextlib.nullcontext() if module.check_mode or not params["hand_over"] else _handing_over(handover):
+        # Before anything runs as the new account, whose home the data is.
+        problems += handover.begin() if handover.accounts and params["hand_over"] and not module.check_mode else []
+        await builder.plan(problems)
+        missing = {plan.app.name for plan in builder.missing()}
+        if not module.check_mode:
+            if builder.needed() and not builder.problems:
+                raise _Stop(changed=False, needed=builder.needed())
+            await builder.reach()
+        builder.refuse()
+        if not module.check_mode:
+            await builder.build()
+            handover.fit([*((plan.app.name, plan.release) for plan in builder.plans), *back.releases.items()])
+            for account in handover.forsaken():
+                Accounts().retire(account)
     before = builder.in_line() + back.in_line()
     switched = builder.switch() + back.switch(module.check_mode)
     removed = builder.prune() + removal.remove(module.check_mode)
@@ -482,6 +520,8 @@ def main() -> None:
         result = stop.result
     except _builder.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
+    except AccountError as problem:
+        result = {"failed": True, "msg": str(problem)}
     except Exception as problem:
         env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
         mask = Mask(value for values in env for value in values.values())

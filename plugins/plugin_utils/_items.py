@@ -68,6 +68,7 @@ def _complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable
     checked = validator.value(path, items, wanted)
     if not validator.problems:
         for index, item in enumerate(checked):
+            item["named"] = item.get("user") is not None
             if "user" in item and item["user"] is None:
                 try:
                     item["user"] = check_user(item["name"])
@@ -88,8 +89,9 @@ def releases(path: str, items: t.Any) -> list[Item]:
         return {
             "name": item["name"],
             "user": item["user"],
+            "account": {key: item[key] for key in ("name", "user", "named")},
             "build": {
-                **{key: value for key, value in item.items() if key != "published"},
+                **{key: value for key, value in item.items() if key not in ("published", "named")},
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
             },
             "folders": [

@@ -165,6 +165,7 @@ class _Resolver:
         self._check_views(runs_on, published)
         for host in backends:
             self._check_users(host, [name for name, on in runs_on.items() if host in on])
+            self._check_accounts(host, runs_on)
         tcp = self._tcp(published)
         models = {host: self._model(host, runs_on, published.get(host, []), tcp) for host in self.fleet.hosts}
         self._check_ports(runs_on, tcp)
@@ -242,6 +243,7 @@ class _Resolver:
         given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP)
         app["name"] = name
+        app["named"] = app["user"] is not None
         if app["user"] is None and len(check.problems) == before:
             try:
                 app["user"] = check_user(name)
@@ -467,6 +469,28 @@ class _Resolver:
                     " secrets; give each its own user",
                 )
 
+    def _check_accounts(self, host: str, runs_on: dict[str, list[str]]) -> None:
+        """Nobody gets an account of another application that does not name it, even if that one is absent."""
+        names = [
+            name
+            for name, views in self.views.items()
+            if host in views and (host in runs_on[name] or views[host].app["state"] == "absent")
+        ]
+        unnamed = {
+            self.views[name][host].app["user"]: self.views[name][host]
+            for name in names
+            if not self.views[name][host].app["named"]
+        }
+        for name in names:
+            view = self.views[name][host]
+            other = unnamed.get(view.app["user"])
+            if view.app["named"] and other and view.app["state"] == "present":
+                self.validator.problem(
+                    f"{view.path}.user",
+                    f"'{view.app['user']}' is the account of {other.path}; choose another one, or write"
+                    f" `user: {view.app['user']}` there too if both shall be one to the system",
+                )
+
     def _protocol(self, name: str, host: str) -> str:
         """Return what an application on a host speaks: its own word, or the first that all its front ends know."""
         app, common = self.views[name][host].app, self._common(name, host)
@@ -521,16 +545,35 @@ class _Resolver:
         return f"{shown}:{app['port'] or stable_port(app['name'])}"
 
     def _check_ports(self, runs_on: dict[str, list[str]], tcp: dict[tuple[str, str], list[str]]) -> None:
+        # Two names of the inventory may be one host: what counts is the address.
         taken: dict[tuple[str, int], str] = {}
+        leaving = self._ports_that_are_left()
         for name, on in runs_on.items():
             for host in on:
                 view = self.views[name][host]
-                if view.app["port"] is None and (name, host) not in tcp:
+                is_remote = (name, host) in tcp
+                if view.app["port"] is None and not is_remote:
                     continue
                 port = view.app["port"] or stable_port(name)
-                other = taken.setdefault((host, port), view.path)
+                place = self._address(host) if is_remote else host
+                other = taken.setdefault((place, port), view.path)
                 if other != view.path:
                     self.validator.problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
+                elif (left := leaving.get((host, port), view.path)) != view.path:
+                    self.validator.problem(
+                        f"{view.path}.port",
+                        f"{port} is the port of {left}, which is absent: front ends that this run does not reach would"
+                        " send its visitors here; choose another",
+                    )
+
+    def _ports_that_are_left(self) -> dict[tuple[str, int], str]:
+        """Return the paths of absent applications by host and port."""
+        return {
+            (host, view.app["port"] or stable_port(name)): view.path
+            for name, views in self.views.items()
+            for host, view in views.items()
+            if view.app["state"] == "absent"
+        }
 
     # ---- what this run is about
 
@@ -609,7 +652,9 @@ class _Resolver:
         published = {*app["static"].values(), *app["private"].values()}
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
+            # Left out unless it is named: only then may the host have it already.
+            **({"user": app["user"]} if app["named"] else {}),
+            **{key: app[key] for key in ("python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
             "health": _health(app),
             "source": _given(app["source"]),
             "first": first,

@@ -47,7 +47,7 @@ def wanted(models: Mapping[str, Model], host: str) -> Item:
         if item["name"] not in published
     }
     return {
-        "apps": {str(app["name"]): str(app["user"]) for app in model["apps"]},
+        "apps": {str(app["name"]): str(app.get("user") or app["name"]) for app in model["apps"]},
         "absent": list(model["absent"]),
         "serves": {name: list(row.serves) for name, row in BACK_ENDS.items()},
         "inside": INSIDE_THE_FRONT_END,

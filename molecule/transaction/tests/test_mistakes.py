@@ -224,7 +224,7 @@ def test_absent_and_purge_remove_the_rest() -> None:
         assert size
         assert 3 <= float(size[1]) < 4
         assert not host.file("/var/lib/pyhost/shop").exists
-        assert not host.user("shop").exists
+        assert host.check_output("getent passwd shop").split(":")[4].endswith("(retired)")
     assert failures == []
     converge(*HOSTS)
     for visitor in _visitors("shop.example"):
