@@ -13,34 +13,33 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ._sandbox import COMMON, service
+from ._sandbox import BUILD, SLICE, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-UNITS = "pyhost-build-"
-BUS = "/run/dbus/system_bus_socket"
+UNITS = "pyhost-*.build.*.service"
+"""The units of all steps; no application's name has a dot."""
 
-
-# RemoveIPC= would also take away what the same user's running application shares between its processes.
-def _keeping_ipc(settings: Iterable[str]) -> list[str]:
-    return [setting for setting in settings if not setting.startswith("RemoveIPC=")]
-
-
-BUILD = _keeping_ipc(COMMON)
-
-
-def check_sandbox(network: bool, jit: bool) -> list[str]:
-    """Return the sandbox in which a release is tried: the one that it will run in."""
-    return _keeping_ipc(service(network, jit))
-
+MEMORY = 512 << 20
+TASKS = 512
+"""What a step may use of an application that has no limits: bytes and tasks, as a service by default."""
 
 _TAIL = 256 * 1024
+# Seconds that output may come after the end of a step.
+_LAST_WORDS = 2
+
+
+def check_sandbox(network: bool, jit: bool, memory: int = MEMORY) -> list[str]:
+    """Return the sandbox in which a release is tried: the one that it will run in, with so many bytes of memory."""
+    # RemoveIPC= would also take away what the same user's processes inside Apache share.
+    own = [setting for setting in service(network, jit) if not setting.startswith("RemoveIPC=")]
+    return [*own, *temporary(memory)]
 
 
 @dataclass(frozen=True)
 class Step:
     """One command of an application: `script` is lines for /bin/sh that run in the folder `cwd`.
 
-    `writable` are the only folders that may change; `limit` is in seconds.
+    `writable` are the only folders that may change; `limit` is in seconds; `limits` are properties of systemd.
     """
 
     app: str
@@ -52,6 +51,7 @@ class Step:
     writable: tuple[str, ...] = ()
     sandbox: Sequence[str] = field(default_factory=lambda: BUILD)
     limit: int = 1800
+    limits: Sequence[str] = field(default_factory=lambda: limits(MEMORY, TASKS))
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,15 @@ class Systemd:
         self._count += 1
         settings = [
             *step.sandbox,
+            *step.limits,
             f"ReadWritePaths={' '.join(step.writable)}",
             f"RuntimeMaxSec={step.limit}",
             "TimeoutStopSec=10",
-            "OOMPolicy=continue",
         ]
         command = [
             "systemd-run", "--wait", "--pipe", "--quiet", "--collect", "--service-type=exec",
-            f"--unit={UNITS}{step.app}-{os.getpid()}-{self._count}",
+            f"--unit=pyhost-{step.app}.build.{os.getpid()}-{self._count}.service",
+            f"--slice={SLICE}",
             f"--description=Build of {step.app} (pyhost.web)",
             f"--uid={step.user}",
             *(f"--property={setting}" for setting in settings),
@@ -118,7 +119,7 @@ class Systemd:
 
     async def stop_leftovers(self) -> None:
         """Ends steps of a run that was killed: its units live on."""
-        await _communicate(["systemctl", "stop", f"{UNITS}*.service"], b"")
+        await _communicate(["systemctl", "stop", UNITS], b"")
 
 
 def script(step: Step) -> bytes:
@@ -135,14 +136,23 @@ def script(step: Step) -> bytes:
 
 
 async def _communicate(command: Sequence[str], text: bytes) -> Outcome:
+    """Run a command to its end, not to that of its pipes: a step may have handed them to a process that lives on."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    _written, out, err = await asyncio.gather(
-        _write(t.cast(asyncio.StreamWriter, process.stdin), text),
-        _tail(t.cast(asyncio.StreamReader, process.stdout)),
-        _tail(t.cast(asyncio.StreamReader, process.stderr)),
-    )
-    return Outcome(await process.wait(), out, err)
+    out, err = bytearray(), bytearray()
+    pipes = [
+        asyncio.ensure_future(_write(t.cast(asyncio.StreamWriter, process.stdin), text)),
+        asyncio.ensure_future(_tail(t.cast(asyncio.StreamReader, process.stdout), out)),
+        asyncio.ensure_future(_tail(t.cast(asyncio.StreamReader, process.stderr), err)),
+    ]
+    # process.wait() would wait for the pipes, too.
+    while process.returncode is None:
+        await asyncio.wait(pipes, timeout=0.1) if not all(end.done() for end in pipes) else await process.wait()
+    _done, open_ = await asyncio.wait(pipes, timeout=_LAST_WORDS)
+    for end in open_:
+        end.cancel()
+    await asyncio.gather(*pipes, return_exceptions=True)
+    return Outcome(process.returncode, *(words.decode("utf-8", "replace") for words in (out, err)))
 
 
 async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
@@ -156,11 +166,10 @@ async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
         stream.close()
 
 
-async def _tail(stream: asyncio.StreamReader) -> str:
-    kept = b""
+async def _tail(stream: asyncio.StreamReader, kept: bytearray) -> None:
     while chunk := await stream.read(65536):
-        kept = (kept + chunk)[-_TAIL:]
-    return kept.decode("utf-8", "replace")
+        kept += chunk
+        del kept[:-_TAIL]
 
 
 class Mask:

@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._gateway import endpoint
-from ..module_utils._sandbox import service
+from ..module_utils._sandbox import BUILD, SLICE, limits, service, temporary
 from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ._schema import HEADERS, ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator, suggest
@@ -52,6 +52,8 @@ def wsgi_script(name: str) -> str:
 
 # Beside the threads that answer requests: commands that an application starts, and the threads of its Apache.
 _TASKS, _APACHE_TASKS = 512, 1100
+# Seconds that the check of an application inside Apache may take.
+_CHECK_TIMEOUT = 600
 
 
 class BadItems(ValueError):
@@ -90,6 +92,11 @@ def releases(path: str, items: t.Any) -> list[Item]:
             "user": item["user"],
             "build": {
                 **{key: value for key, value in item.items() if key != "published"},
+                "limits": {
+                    "memory": parse_size(item["limits"]["memory"]),
+                    "tasks": item["limits"]["tasks"] or _TASKS,
+                    "cpu": item["limits"]["cpu"],
+                },
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
             },
             "folders": [
@@ -128,7 +135,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
         own = [path for path in listen if path.startswith("/") and item["protocol"] != INSIDE_THE_FRONT_END]
         state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
         variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
-        script = wsgi_script(item["name"])
+        script, memory = wsgi_script(item["name"]), parse_size(item["limits"]["memory"])
         return {
             **item,
             "module": module,
@@ -138,8 +145,19 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
             # As Python writes them.
             "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
-            "sandbox": service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
-            "tasks": item["limits"]["tasks"] or _tasks(item),
+            "sandbox": [
+                *service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
+                *temporary(memory),
+                *(bounds := limits(memory, item["limits"]["tasks"] or _tasks(item), item["limits"]["cpu"])),
+            ],
+            "check": _check(item["name"], [
+                *BUILD,
+                *bounds,
+                f"User={item['user']}",
+                f"ReadWritePaths={' '.join(f'-{path}' for path in [state, *item['writable_paths']])}",
+                f"RuntimeMaxSec={_CHECK_TIMEOUT}",
+                "TimeoutStopSec=10",
+            ]),
             "script": script,
             "request": {
                 "file": str(base),
@@ -290,6 +308,21 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     elif protocol in front_end.tcp_only and any(endpoint.startswith("/") for endpoint in mount["endpoints"]):
         return f"has protocol {protocol}, which {front_end.name} does not speak over a unix socket; give address:port"
     return ""
+
+
+def _check(name: str, settings: list[str]) -> list[str]:
+    """Return the beginning of a command line that runs its rest with these settings of a unit, and what it said if it
+    fails.
+
+    It says so to the journal: nobody who lives on can hold a pipe of this command open.
+    """
+    script = (
+        f"unit=pyhost-{name}.check.$$.service;"
+        ' systemd-run --wait --quiet --collect --unit=$unit "$@" && exit; status=$?;'
+        " journalctl --sync; journalctl --unit=$unit --lines=20 --output=cat --no-pager --quiet; exit $status"
+    )
+    own = [f"--slice={SLICE}", *(f"--property={setting}" for setting in settings)]
+    return ["sh", "-c", script, "sh", *own]
 
 
 def _tasks(item: Item) -> int:

@@ -610,6 +610,7 @@ class _Resolver:
         return {
             "name": app["name"],
             **{key: app[key] for key in ("user", "python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
+            "limits": app["limits"],
             "health": _health(app),
             "source": _given(app["source"]),
             "first": first,

@@ -885,6 +885,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("network"),
     _like("writable_paths"),
     _like("jit"),
+    _like("limits"),
     _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",
