@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from ._sandbox import BUILD, SLICE, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+BUS = "/run/dbus/system_bus_socket"
 UNITS = "pyhost-*.build.*.service"
 """The units of all steps; no application's name has a dot."""
 
@@ -135,41 +137,52 @@ def script(step: Step) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
+class _Said(asyncio.Protocol):
+    """The end of what a command writes into a pipe."""
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.kept += data
+        del self.kept[:-_TAIL]
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.closed.set()
+
+    async def text(self) -> str:
+        """Return it, as soon as the pipe is closed or a moment after; who lives on may hold it open."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.closed.wait(), _LAST_WORDS)
+        return self.kept.decode("utf-8", "replace")
+
+
 async def _communicate(command: Sequence[str], text: bytes) -> Outcome:
-    """Run a command to its end, not to that of its pipes: a step may have handed them to a process that lives on."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    out, err = bytearray(), bytearray()
-    pipes = [
-        asyncio.ensure_future(_write(t.cast(asyncio.StreamWriter, process.stdin), text)),
-        asyncio.ensure_future(_tail(t.cast(asyncio.StreamReader, process.stdout), out)),
-        asyncio.ensure_future(_tail(t.cast(asyncio.StreamReader, process.stderr), err)),
-    ]
-    # process.wait() would wait for the pipes, too.
-    while process.returncode is None:
-        await asyncio.wait(pipes, timeout=0.1) if not all(end.done() for end in pipes) else await process.wait()
-    _done, open_ = await asyncio.wait(pipes, timeout=_LAST_WORDS)
-    for end in open_:
-        end.cancel()
-    await asyncio.gather(*pipes, return_exceptions=True)
-    return Outcome(process.returncode, *(words.decode("utf-8", "replace") for words in (out, err)))
-
-
-async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
+    """Run a command to its end. Its input is a file in memory, so nobody has to read it."""
+    loop = asyncio.get_running_loop()
+    transports, said, ends = [], [], []
+    with os.fdopen(os.memfd_create("step"), "w+b") as script:
+        script.write(text)
+        script.seek(0)
+        try:
+            for _number in range(2):
+                readable, writable = os.pipe()
+                ends.append(writable)
+                transport, pipe = await loop.connect_read_pipe(_Said, os.fdopen(readable, "rb"))
+                transports.append(transport)
+                said.append(pipe)
+            process = await asyncio.create_subprocess_exec(*command, stdin=script, stdout=ends[0], stderr=ends[1])
+        finally:
+            for writable in ends:
+                os.close(writable)
     try:
-        stream.write(text)
-        await stream.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        # A unit that could not start reads nothing; its status tells.
-        return
+        status = await process.wait()
+        out, err = [await pipe.text() for pipe in said]
+        return Outcome(status, out, err)
     finally:
-        stream.close()
-
-
-async def _tail(stream: asyncio.StreamReader, kept: bytearray) -> None:
-    while chunk := await stream.read(65536):
-        kept += chunk
-        del kept[:-_TAIL]
+        for transport in transports:
+            transport.close()
 
 
 class Mask:
