@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -223,6 +224,13 @@ def _only_inside_apache(host: Host) -> None:
         assert host.run("runuser -u www-data -- cat %s", script).rc != 0
 
 
+# When the script is checked, not inside Apache.
+LEAVES_A_PROCESS = (
+    "import subprocess, sys; "
+    "sys.argv[0].endswith('.wsgi') and subprocess.Popen(['sleep', '3456'], start_new_session=True)"
+)
+
+
 def _apaches() -> list[str]:
     seen = "systemctl show --property MainPID,ExecReload,ActiveEnterTimestampMonotonic apache2.service"
     return [host.check_output(seen) for host in HOSTS]
@@ -240,6 +248,8 @@ def test_inside_an_apache_that_publishes() -> None:
     _new_release_while_requests_flow(3, **topology)
     # Not even reloaded.
     assert _apaches() == before
+    converge(*HOSTS, setup=[f"echo {shlex.quote(LEAVES_A_PROCESS)} >> probe.py"], **topology)
+    assert [host.run("pgrep -f '^sleep 3456'").rc for host in HOSTS] == [1 for _host in HOSTS]
 
     converge(*HOSTS)
     assert {_visitor(host, app).ask("/env").status for host, app in EVERYWHERE} == {200}
