@@ -39,8 +39,8 @@ from ._release import (
     shown_revision,
     target,
 )
-from ._sandbox import BUILD, limits
-from ._step import MEMORY, PATH, TASKS, Mask, Outcome, Runner, Step, StepError, check_sandbox
+from ._sandbox import BUILD, MEMORY, TASKS, limits
+from ._step import PATH, Mask, Outcome, Runner, Step, StepError, check_sandbox
 
 REQUIREMENTS = ".pyhost-requirements.txt"
 PYTHONS = ("/usr/local/bin", "/usr/bin")

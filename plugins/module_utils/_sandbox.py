@@ -66,6 +66,9 @@ _OWN_LOOPBACK = [
 
 # Temporary files on disk, as compilers need more room than memory has; the unit takes them along when it ends.
 BUILD = [*COMMON, "PrivateTmp=yes", _RESOLVED]
+MEMORY, TASKS = 512 << 20, 512
+"""What may be used without limits of an application: bytes and tasks; a server may have more of these."""
+
 SLICE = "pyhost.build.slice"
 """Where builds and checks run; no application's name has a dot."""
 

@@ -14,16 +14,12 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ._sandbox import BUILD, SLICE, limits, service, temporary
+from ._sandbox import BUILD, MEMORY, SLICE, TASKS, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BUS = "/run/dbus/system_bus_socket"
 UNITS = "pyhost-*.build.*.service"
 """The units of all steps; no application's name has a dot."""
-
-MEMORY = 512 << 20
-TASKS = 512
-"""What a step may use of an application that has no limits: bytes and tasks, as a service by default."""
 
 _TAIL = 256 * 1024
 # Seconds that output may come after the end of a step.

@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._gateway import endpoint
-from ..module_utils._sandbox import BUILD, SLICE, limits, service, temporary
+from ..module_utils._sandbox import BUILD, SLICE, TASKS, limits, service, temporary
 from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ._schema import HEADERS, ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator, suggest
@@ -50,8 +50,8 @@ def wsgi_script(name: str) -> str:
     return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
 
 
-# Beside the threads that answer requests: commands that an application starts, and the threads of its Apache.
-_TASKS, _APACHE_TASKS = 512, 1100
+# The threads of an Apache, beside those that answer requests and the commands that an application starts.
+_APACHE_TASKS = 1100
 # Seconds that the check of an application inside Apache may take.
 _CHECK_TIMEOUT = 600
 
@@ -94,7 +94,7 @@ def releases(path: str, items: t.Any) -> list[Item]:
                 **{key: value for key, value in item.items() if key != "published"},
                 "limits": {
                     "memory": parse_size(item["limits"]["memory"]),
-                    "tasks": item["limits"]["tasks"] or _TASKS,
+                    "tasks": item["limits"]["tasks"] or TASKS,
                     "cpu": item["limits"]["cpu"],
                 },
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
@@ -328,7 +328,7 @@ def _check(name: str, settings: list[str]) -> list[str]:
 def _tasks(item: Item) -> int:
     """Return how many processes and threads a service may have: each process of a server has some of its own."""
     server = _APACHE_TASKS if item["protocol"] == "http" else 0
-    return _TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
+    return TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
 
 
 def _daemon(name: str, script: str, options: list[str]) -> Item:
