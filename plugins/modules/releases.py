@@ -140,13 +140,13 @@ options:
         default: {}
         suboptions:
           memory:
-            description: Maximum memory in bytes. Default: 512 MiB.
+            description: Maximum memory in bytes, 512 MiB by default.
             type: int
           tasks:
-            description: Maximum number of processes and threads. Default: 512.
+            description: Maximum number of processes and threads, 512 by default.
             type: int
           cpu:
-            description: Share of one processor, such as C(150%). Default: no limit.
+            description: Share of one processor, such as C(150%); no limit by default.
             type: str
       health:
         description:
