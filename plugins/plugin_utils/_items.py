@@ -317,7 +317,7 @@ def _check(name: str, settings: list[str]) -> list[str]:
     It says so to the journal: nobody who lives on can hold a pipe of this command open.
     """
     script = (
-        f"unit=pyhost-{name}.check.$$.service;"
+        f"unit=pyhost-{name}.build.check-$$.service;"
         ' systemd-run --wait --quiet --collect --unit=$unit "$@" && exit; status=$?;'
         " journalctl --sync; journalctl --unit=$unit --lines=20 --output=cat --no-pager --quiet; exit $status"
     )
