@@ -54,8 +54,8 @@ def test_no_apache_runs_but_the_applications_own(host: Host) -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_sandbox_exposure(host: Host, app: str) -> None:
-    # sub-mount may open network connections.
-    assert exposure(host, f"pyhost-{app}.service") <= (1.3 if app == "sub-mount" else 0.8)
+    # sub-mount may open network connections. Of a /tmp in memory, systemd counts 0.2 as if it were the host's.
+    assert exposure(host, f"pyhost-{app}.service") <= (1.4 if app == "sub-mount" else 0.9)
 
 
 @pytest.mark.parametrize("app", APPS)
