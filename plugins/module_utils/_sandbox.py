@@ -73,9 +73,9 @@ SLICE = "pyhost.build.slice"
 """Where builds and checks run; no application's name has a dot."""
 
 
-def _own(memory: int) -> str:
-    """Return the options of a folder in memory that is the unit's own and takes a quarter of it (bytes) at most."""
-    return f"mode=1777,size={memory // 4},nr_inodes=64k"
+def _own(size: int) -> str:
+    """Return the options of a folder in memory, of so many bytes: each file takes a kilobyte of the kernel besides."""
+    return f"mode=1777,size={size},nr_inodes={size >> 14}"
 
 
 def limits(memory: int, tasks: int, cpu: str | None = None) -> list[str]:
@@ -91,13 +91,16 @@ def limits(memory: int, tasks: int, cpu: str | None = None) -> list[str]:
         "OOMPolicy=continue",
         f"TasksMax={tasks}",
         *([f"CPUQuota={cpu}"] if cpu else []),
-        f"TemporaryFileSystem=/dev/shm:{_own(memory)}",
+        f"TemporaryFileSystem=/dev/shm:{_own(memory // 8)}",
     ]
 
 
 def temporary(memory: int) -> list[str]:
-    """Return the folders for temporary files of a service with so many bytes of memory, instead of the host's."""
-    return [f"TemporaryFileSystem=/tmp:{_own(memory)} /var/tmp:{_own(memory)}"]
+    """Return the folders for temporary files of a service with so many bytes of memory, instead of the host's.
+
+    With /dev/shm they take half of it at most, so who fills them can still run.
+    """
+    return [f"TemporaryFileSystem=/tmp:{_own(memory // 4)} /var/tmp:{_own(memory // 8)}"]
 
 
 def service(network: bool, jit: bool = False, loopback: bool = False) -> list[str]:

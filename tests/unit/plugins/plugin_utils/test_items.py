@@ -220,8 +220,9 @@ def _process(**given: t.Any) -> dict[str, t.Any]:
 
 def test_what_a_service_has_in_memory_is_a_part_of_its_own() -> None:
     sandbox = _process(limits={"memory": "256M", "tasks": 700, "cpu": "50%"})["sandbox"]
-    own = f"mode=1777,size={64 << 20},nr_inodes=64k"
-    assert {f"TemporaryFileSystem=/tmp:{own} /var/tmp:{own}", f"TemporaryFileSystem=/dev/shm:{own}"} <= {*sandbox}
+    quarter, eighth = (f"mode=1777,size={size << 20},nr_inodes={size << 6}" for size in (64, 32))
+    wanted = {f"TemporaryFileSystem=/tmp:{quarter} /var/tmp:{eighth}", f"TemporaryFileSystem=/dev/shm:{eighth}"}
+    assert wanted <= {*sandbox}
     assert {f"MemoryMax={256 << 20}", f"MemorySwapMax={256 << 20}", "TasksMax=700", "CPUQuota=50%"} <= {*sandbox}
 
 
