@@ -45,7 +45,8 @@ from ._release import (
     shown_revision,
     target,
 )
-from ._step import BUILD, PATH, Outcome, Runner, Step, StepError, check_sandbox
+from ._sandbox import BUILD, MEMORY, TASKS, limits
+from ._step import PATH, Outcome, Runner, Step, StepError, check_sandbox
 
 REQUIREMENTS = ".pyhost-requirements.txt"
 PYTHONS = ("/usr/local/bin", "/usr/bin")
@@ -56,6 +57,9 @@ _NO_NETWORK = ("Address family not supported", "Network is unreachable", "Tempor
 # Where steps have their temporary files.
 _TEMPORARY = str(Path("/var", "tmp"))
 _NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
+# How a shell and systemd-run tell that a process was killed, and others that there is no memory left.
+_KILLED = (137, 255)
+_NO_MEMORY = re.compile("^Killed|MemoryError|Cannot allocate memory|Killed signal|signal: 9|SIGKILL", re.MULTILINE)
 # How pip, uv and git say that they got no answer.
 _NO_ANSWER = re.compile(
     "connection broken by|establish a new connection|error sending request|dns error|connect error"
@@ -459,7 +463,8 @@ class Builder:
         command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
-            self._own_folders(app), check_sandbox(app.network, app.jit), int(health["timeout"]) + _TO_START,
+            self._own_folders(app), check_sandbox(app.network, app.jit, app.limits.get("memory", MEMORY)),
+            int(health["timeout"]) + _TO_START, _limits(app),
         )  # fmt: skip
         outcome = await self.runner.run(step)
         if "\nTimeout (" in f"\n{outcome.err}":
@@ -559,7 +564,7 @@ class Builder:
         writable = (*([f"-{self._folder(plan)}"] if plan.release else []), f"-{scratch}", *own)
         return Step(
             app.name, name, self._some_user(app), script, env, str(cwd or "/"),
-            writable, BUILD, app.build_timeout,
+            writable, BUILD, app.build_timeout, _limits(app),
         )  # fmt: skip
 
     def _install_logins(self, app: App) -> list[_credentials.Login]:
@@ -633,7 +638,15 @@ def _told(step: Step, outcome: Outcome) -> str:
         advice = _make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
     elif _NO_ANSWER.search(outcome.said):
         advice = _REACH.get(step.name.removeprefix("server_"), "")
+    elif outcome.status in _KILLED or _NO_MEMORY.search(outcome.said):
+        advice = "if it was killed for its memory: a build may use as much as the application; raise limits.memory"
     return f"{outcome.said}\n{advice}".strip()
+
+
+def _limits(app: App) -> list[str]:
+    """Return what a step of this application may use: as much as its service, and not of that."""
+    given = app.limits
+    return limits(given.get("memory", MEMORY), given.get("tasks", TASKS), given.get("cpu"))
 
 
 def _make_room(folders: Iterable[Path]) -> str:

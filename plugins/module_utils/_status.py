@@ -27,7 +27,7 @@ Facts = dict[str, t.Any]
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
 
 PROPERTIES = "Id,LoadState,ActiveState,SubState,ControlGroup,MemoryCurrent,NRestarts,ExecStart,Transient"
-UNIT = re.compile(r"pyhost-(.+)\.(?:service|socket)")
+UNIT = re.compile(r"pyhost-([^.]+)\.(?:.+\.)?(?:service|socket)")
 DAEMON = re.compile(rb"\(wsgi:([^)]+)\)")
 """Title of a process that mod_wsgi runs inside the front end."""
 

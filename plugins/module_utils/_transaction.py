@@ -936,7 +936,7 @@ def _with(below: dict[str, dict[str, str]], above: dict[str, dict[str, str]]) ->
 
 def _application(unit: str) -> str | None:
     """Return the application that a unit's name tells."""
-    name = unit.rpartition(".")[0]
+    name = unit.partition(".")[0]
     return name.removeprefix("pyhost-") if name.startswith("pyhost-") else None
 
 

@@ -141,6 +141,20 @@ options:
         type: list
         elements: str
         default: []
+      limits:
+        description: What each step of a build, and the trial, may use.
+        type: dict
+        default: {}
+        suboptions:
+          memory:
+            description: Maximum memory in bytes, 512 MiB by default.
+            type: int
+          tasks:
+            description: Maximum number of processes and threads, 512 by default.
+            type: int
+          cpu:
+            description: Share of one processor, such as C(150%); no limit by default.
+            type: str
       health:
         description:
           - The request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the
@@ -366,6 +380,11 @@ APP = {
     "network": {"type": "bool", "default": False},
     "jit": {"type": "bool", "default": False},
     "writable_paths": {"type": "list", "elements": "str", "default": []},
+    "limits": {
+        "type": "dict",
+        "default": {},
+        "options": {"memory": {"type": "int"}, "tasks": {"type": "int"}, "cpu": {"type": "str"}},
+    },
     "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
     "first": {"type": "bool", "default": True},
@@ -440,7 +459,15 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     # open_url takes proxies from here, as everything does.
     os.environ.update({name: value for name, value in build_env.items() if name.lower().endswith("_proxy")})
     bundles = [build_env[key] for key in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT") if key in build_env]
-    apps = [App(**{**app, "static": _text(app["static"]), "env": _text(app["env"])}) for app in params["apps"]]
+    apps = [
+        App(**{
+            **app,
+            "static": _text(app["static"]),
+            "env": _text(app["env"]),
+            "limits": {key: value for key, value in app["limits"].items() if value is not None},
+        })
+        for app in params["apps"]
+    ]
     layout = Layout(Path(params["root"]), Path(params["state"]), Path(params["cache"]))
     builder = _builder.Builder(
         apps,

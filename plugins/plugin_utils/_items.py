@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Sequence
 
 from ..module_utils._gateway import endpoint
-from ..module_utils._sandbox import service
+from ..module_utils._sandbox import BUILD, SLICE, TASKS, limits, service, temporary
 from ._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ._schema import HEADERS, ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 from ._validate import Key, Problem, Validator, suggest
@@ -50,8 +50,10 @@ def wsgi_script(name: str) -> str:
     return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
 
 
-# Beside the threads that answer requests: commands that an application starts, and the threads of its Apache.
-_TASKS, _APACHE_TASKS = 512, 1100
+# The threads of an Apache, beside those that answer requests and the commands that an application starts.
+_APACHE_TASKS = 1100
+# Seconds that the check of an application inside Apache may take.
+_CHECK_TIMEOUT = 600
 
 
 class BadItems(ValueError):
@@ -92,6 +94,11 @@ def releases(path: str, items: t.Any) -> list[Item]:
             "account": {key: item[key] for key in ("name", "user", "named")},
             "build": {
                 **{key: value for key, value in item.items() if key not in ("published", "named")},
+                "limits": {
+                    "memory": parse_size(item["limits"]["memory"]),
+                    "tasks": item["limits"]["tasks"] or TASKS,
+                    "cpu": item["limits"]["cpu"],
+                },
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
             },
             "folders": [
@@ -130,7 +137,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
         own = [path for path in listen if path.startswith("/") and item["protocol"] != INSIDE_THE_FRONT_END]
         state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
         variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
-        script = wsgi_script(item["name"])
+        script, memory = wsgi_script(item["name"]), parse_size(item["limits"]["memory"])
         return {
             **item,
             "module": module,
@@ -140,8 +147,19 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
             # As Python writes them.
             "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
-            "sandbox": service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
-            "tasks": item["limits"]["tasks"] or _tasks(item),
+            "sandbox": [
+                *service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
+                *temporary(memory),
+                *(bounds := limits(memory, item["limits"]["tasks"] or _tasks(item), item["limits"]["cpu"])),
+            ],
+            "check": _check(item["name"], [
+                *BUILD,
+                *bounds,
+                f"User={item['user']}",
+                f"ReadWritePaths={' '.join(f'-{path}' for path in [state, *item['writable_paths']])}",
+                f"RuntimeMaxSec={_CHECK_TIMEOUT}",
+                "TimeoutStopSec=10",
+            ]),
             "script": script,
             "request": {
                 "file": str(base),
@@ -294,10 +312,25 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     return ""
 
 
+def _check(name: str, settings: list[str]) -> list[str]:
+    """Return the beginning of a command line that runs its rest with these settings of a unit, and what it said if it
+    fails.
+
+    It says so to the journal: nobody who lives on can hold a pipe of this command open.
+    """
+    script = (
+        f"unit=pyhost-{name}.build.check-$$.service;"
+        ' systemd-run --wait --quiet --collect --unit=$unit "$@" && exit; status=$?;'
+        " journalctl --sync; journalctl --unit=$unit --lines=20 --output=cat --no-pager --quiet; exit $status"
+    )
+    own = [f"--slice={SLICE}", *(f"--property={setting}" for setting in settings)]
+    return ["sh", "-c", script, "sh", *own]
+
+
 def _tasks(item: Item) -> int:
     """Return how many processes and threads a service may have: each process of a server has some of its own."""
     server = _APACHE_TASKS if item["protocol"] == "http" else 0
-    return _TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
+    return TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
 
 
 def _daemon(name: str, script: str, options: list[str]) -> Item:

@@ -301,7 +301,7 @@ class _Renderer:
 def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
     """Return a value with every `{key}` filled in from the item; raises LookupError where one does not fit."""
     if isinstance(value, list):
-        return [_fill(member, item, name) for member in value]
+        return [word for member in value for word in _words(member, item, name)]
     if not isinstance(value, str):
         return value
 
@@ -322,6 +322,12 @@ def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
         return str(found)
 
     return FIELD.sub(field, value)
+
+
+def _words(value: t.Any, item: t.Any, name: str) -> list[t.Any]:
+    """Return what a member of a list stands for: all words of the item's list where it is the name of one."""
+    found = item.get(match[1]) if isinstance(item, dict) and (match := FIELD.fullmatch(str(value))) else None
+    return found if isinstance(found, list) else [_fill(value, item, name)]
 
 
 def _line(name: str, error: Exception) -> str:

@@ -655,6 +655,7 @@ class _Resolver:
             # Left out unless it is named: only then may the host have it already.
             **({"user": app["user"]} if app["named"] else {}),
             **{key: app[key] for key in ("python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
+            "limits": app["limits"],
             "health": _health(app),
             "source": _given(app["source"]),
             "first": first,

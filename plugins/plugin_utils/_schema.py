@@ -375,7 +375,7 @@ LIMITS = (
     Key(
         "memory",
         "str",
-        "Most memory of all its processes together.",
+        "Maximum memory for all processes of the application and its temporary files; each build step may use as much.",
         default="512M",
         example="512M",
         check=_size,
@@ -383,7 +383,7 @@ LIMITS = (
     Key(
         "tasks",
         "int",
-        "Most processes and threads together; left out: 512 more than its server needs.",
+        "Maximum number of processes and threads. Default: 512 more than its server needs; for a build step: 512.",
         example=2048,
         check=_at_least(16, 4194304),
     ),
@@ -905,6 +905,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("network"),
     _like("writable_paths"),
     _like("jit"),
+    _like("limits"),
     _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",

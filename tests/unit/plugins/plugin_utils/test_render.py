@@ -55,6 +55,12 @@ def test_an_entry_is_one_file_an_item(roles: Path) -> None:
     assert "variables" not in options
 
 
+def test_a_list_of_the_item_becomes_the_words_of_a_command(roles: Path) -> None:
+    items = [{"name": "shop", "check": ["sh", "-c", "echo {name} $$"]}]
+    options = good(roles, files=[{"path": "/a", "content": "", "each": items, "command": ["{check}", "--", "{name}"]}])
+    assert options["files"][0]["command"] == ["sh", "-c", "echo {name} $$", "--", "shop"]
+
+
 def test_names_are_filled_in_everywhere(roles: Path) -> None:
     options = good(
         roles, files=[{"path": "/a/{item}", "content": "{item} {} { return; }", "each": ["one", 2]}],
