@@ -347,6 +347,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._release import App, La
 from ansible_collections.pyhost.web.plugins.module_utils._removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._step import BUS, Systemd
 from ansible_collections.pyhost.web.plugins.module_utils._text import clean, printable
+from ansible_collections.pyhost.web.plugins.module_utils._tree import TreeError
 from ansible_collections.pyhost.web.plugins.module_utils._way_back import WayBack
 
 LOCK = Path("/run/pyhost-releases.lock")
