@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+ENDPOINT_PORTS = (20000, 29999)
+"""First and last of the TCP ports from which the endpoints of applications get theirs."""
+
 # What every such process does without. PrivateUsers= is left out: it cannot stand beside ProcSubset=pid everywhere.
 COMMON = [
     "NoNewPrivileges=yes",
@@ -28,6 +31,9 @@ COMMON = [
     "SystemCallArchitectures=native",
     "CapabilityBoundingSet=",
     "AmbientCapabilities=",
+    # Where an endpoint will be, nobody else may listen before. Debian 12's systemd cannot keep anybody from it; there,
+    # and for other ports, the nftables table of the endpoints does.
+    f"SocketBindDeny=tcp:{ENDPOINT_PORTS[0]}-{ENDPOINT_PORTS[1]}",
     "RemoveIPC=yes",
     "KeyringMode=private",
     "UMask=0027",
