@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+ENDPOINT_PORTS = (20000, 29999)
+"""First and last of the TCP ports from which the endpoints of applications get theirs."""
+
 # What every such process does without. PrivateUsers= is left out: it cannot stand beside ProcSubset=pid everywhere.
 COMMON = [
     "NoNewPrivileges=yes",
@@ -36,6 +39,9 @@ COMMON = [
     "PrivateIPC=yes",
     # The host would write them outside all limits of the application.
     "LimitCORE=0",
+    # Where an endpoint will be, nobody else may listen before. Debian 12's systemd cannot keep anybody from it; there,
+    # and for other ports, the nftables table of the endpoints does.
+    f"SocketBindDeny=tcp:{ENDPOINT_PORTS[0]}-{ENDPOINT_PORTS[1]}",
     "KeyringMode=private",
     "UMask=0027",
 ]

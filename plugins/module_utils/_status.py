@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import _gateway, _text
+from . import _gateway, _reach, _text
 from ._accounts import is_ours, is_retired
 from ._host import answer_of, encrypted
 from ._manifest import Manifest, Store
@@ -84,6 +84,10 @@ class Wanted:
     serves: Mapping[str, Sequence[str]] = field(default_factory=dict)
     inside: str = "wsgi"
     questions: Sequence[Question] = ()
+    guarded: bool = False
+    """Whether the host has a table that guards endpoints."""
+    closed: Sequence[str] = ()
+    """Endpoints of this host that it must not be able to open itself."""
     url: str = "http://127.0.0.1:80/"
 
 
@@ -172,6 +176,8 @@ class Status:
             "certificates": self._certificates(),
             "health": self._health(wanted),
             "orphans": self._orphans(wanted, units),
+            "guard": "missing" if wanted.guarded and self.run(list(_reach.TABLE))[0] else "",
+            "open": _reach.answering(wanted.closed),
             "interrupted": sorted(self.store.journals()),
         }
 

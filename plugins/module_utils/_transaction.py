@@ -24,6 +24,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.pyhost.web.plugins.module_utils import _reach
 from ansible_collections.pyhost.web.plugins.module_utils._files import (
     MANAGED,
     Node,
@@ -153,6 +154,10 @@ class Wish:
     retire: frozenset[str] = frozenset()
     listen: tuple[str, ...] = ()
     """Where its units listen over TCP; they give way who are replaced or retired."""
+    closed: tuple[str, ...] = ()
+    """Endpoints of its sockets that must not be open to this host itself."""
+    proofs: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By unit, a command that fails where what the unit has loaded is gone."""
     test: Test | None = None
     probe: Probe | None = None
     partial: bool = False
@@ -237,6 +242,8 @@ class Transaction:
             if not plan.idle:
                 self._refuse_what_somebody_holds(plan)
                 tested = self._test(plan)
+                if self._opens(plan) and not self.check:
+                    _reach.prove(self.host)
         except Exception as error:
             # The killed run may have put in service what is no longer there.
             if mine and not self.check:
@@ -394,6 +401,7 @@ class Transaction:
             unit: {"up": states[unit].up, "enabled": states[unit].enabled, "masked": states[unit].load == "masked"}
             for unit in (*wish.units, *sorted(replaced)) if unit not in mine.units
         }
+        touched = {**dict.fromkeys(self._lost(states), "reload"), **touched}
         # Somebody else's unit that does not run has nothing to reload.
         touched = {unit: verb for unit, verb in touched.items()
                    if unit not in dropped and unit not in replaced and (unit in wish.units or states[unit].up)}
@@ -536,7 +544,17 @@ class Transaction:
         }
         return {unit: "restart" if (unit, "restart") in needs else "reload" for unit, _verb in sorted(needs)}
 
+    def _lost(self, states: t.Mapping[str, Unit]) -> list[str]:
+        """Return the units that run, but without what they have loaded."""
+        return [unit for unit, command in self.wish.proofs.items()
+                if states[unit].up and self.host.run(command)[0]]
+
     # Step 3: test
+
+    def _opens(self, plan: Plan) -> bool:
+        """Whether sockets start that must be closed to most."""
+        units = {*plan.start, *plan.journal.touched}
+        return bool(self.wish.closed) and any(unit.endswith(".socket") for unit in units)
 
     def _refuse_what_somebody_holds(self, plan: Plan) -> None:
         """No server's test tells that it could not listen."""
@@ -584,6 +602,8 @@ class Transaction:
                                   set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
+            if self._opens(plan):
+                _reach.reject_open(self.wish.closed)
             self._probe(logged, since)
             self._ask(requests, workers, since)
             self._stop(journal.retired)

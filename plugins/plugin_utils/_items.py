@@ -7,7 +7,9 @@ Templates print and do not compute, so whatever follows from an item's keys is a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import ipaddress
 import posixpath
 import re
 import typing as t
@@ -176,6 +178,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "listen": listen,
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
+            "closed": closed(listen, item["allow"]),
             # The distribution's uWSGI embeds the distribution's Python and no other.
             "system_python": (system_python := item["python"] in SYSTEM_PYTHONS),
             # A server inside the venv is itself part of the release, so it starts again with all of it.
@@ -191,6 +194,18 @@ def processes(path: str, items: t.Any) -> list[Item]:
     if problems:
         raise BadItems(problems)
     return completed
+
+
+def closed(listen: Sequence[str], allow: Sequence[str]) -> list[str]:
+    """Return the endpoints over TCP whose own address is none of those that may open them."""
+    found = []
+    for where in (where for where in listen if not where.startswith("/")):
+        # systemd takes names of networks too. What those contain cannot be told from here.
+        with contextlib.suppress(ValueError):
+            own = ipaddress.ip_address(where.rpartition(":")[0].strip("[]"))
+            if not any(own in ipaddress.ip_network(address, strict=False) for address in allow):
+                found.append(where)
+    return found
 
 
 def sites(path: str, items: t.Any) -> list[Item]:

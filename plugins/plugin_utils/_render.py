@@ -101,7 +101,7 @@ FILE: dict[str, Check] = {
 }
 ABSENT: dict[str, Check] = {"path": _path, "unit": _unit, "verb": _verb, **EACH}
 PATH: dict[str, Check] = {"path": _path, **EACH}
-UNITS: dict[str, Check] = {"name": _unit, **EACH}
+UNITS: dict[str, Check] = {"name": _unit, "proof": _command, **EACH}
 
 
 @dataclass
@@ -158,7 +158,7 @@ class _Renderer:
             self._reduce(entry, ABSENT) for _where, entry, _label, _item in self._expand("absent", "path", ABSENT)
         ]
         options["units"] = [
-            {"name": entry["name"]} for _where, entry, _label, _item in self._expand("units", "name", UNITS)
+            self._reduce(entry, UNITS) for _where, entry, _label, _item in self._expand("units", "name", UNITS)
         ]
         options["keep"] = [entry["path"] for _where, entry, _label, _item in self._expand("keep", "path", PATH)]
         options["keep_units"] = [

@@ -15,7 +15,8 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from . import _cherokee
+from ..module_utils._sandbox import ENDPOINT_PORTS
+from . import _cherokee, _guard
 from ._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, protocols
 from ._items import ROOT, RUN, STATE, acme_refusals, unlimited, wsgi_script
 from ._schema import APP, HOST, NAME, check_user
@@ -104,8 +105,9 @@ def resolve(fleet: Fleet) -> dict[str, Model]:
 
 
 def stable_port(name: str) -> int:
-    """Return the TCP port of an application of that name, from 20000 to 29999."""
-    return 20000 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 10000
+    """Return the TCP port of an application of that name, one of those that no application may listen at."""
+    first, last = ENDPOINT_PORTS
+    return first + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % (last - first + 1)
 
 
 def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -620,6 +622,7 @@ class _Resolver:
         ]
         settings = self.settings[host]
         sites = self._sites(host, published)
+        guarded = self._guarded(host, published, runs_on, tcp)
         frontend = settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else ""
         return {
             "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
@@ -631,8 +634,12 @@ class _Resolver:
                 for back_end in BACK_ENDS
             },
             "frontend": frontend,
+            "guard": guarded,
             # Where there is one, it replaces the others itself.
-            "replaced": [] if frontend else [f"frontend_{name}" for name in FRONT_ENDS],
+            "replaced": [
+                *([] if frontend else [f"frontend_{name}" for name in FRONT_ENDS]),
+                *([] if guarded else [_guard.PART]),
+            ],
             "sites": sites,
             "urls": [
                 {
@@ -645,6 +652,21 @@ class _Resolver:
             ],
             "settings": {key.name.removeprefix("pyhost_"): settings[key.name] for key in HOST if key.name in _SETTINGS},
         }
+
+    def _guarded(
+        self,
+        host: str,
+        published: list[tuple[str, list[str]]],
+        runs_on: dict[str, list[str]],
+        tcp: dict[tuple[str, str], list[str]],
+    ) -> Model | None:
+        """Return the endpoints that only the server of a front end may open, or only systemd listen at, on a host."""
+        opened = [(name, other) for name, on in published for other in on if other != host]
+        return _guard.guard(
+            [self._endpoint(self.views[name][other].app, other) for name, other in opened],
+            [self._endpoint(self.views[name][host].app, host) for name in runs_on if (name, host) in tcp],
+            [address for pair in opened for address in tcp[pair]],
+        )
 
     @staticmethod
     def _release(app: App, *, first: bool) -> Model:

@@ -13,7 +13,8 @@ from ._status import Item, Model, Report, answers_of
 from ._status_table import NOTHING, health, layout, listed
 
 PHASES = (
-    "packages", "accounts", "folders", "build", "switch", "certificates", "publish", "issue", "secure", "removal",
+    "packages", "guard", "accounts", "folders", "build", "switch", "certificates", "publish", "issue", "secure",
+    "removal",
 )  # fmt: skip
 """What tasks do, in this order; each registers its result as C(__ROLE_done_PHASE)."""
 

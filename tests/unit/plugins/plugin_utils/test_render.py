@@ -165,7 +165,7 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"absent": ["x"]}, ['absent[0].path: "x" should be an absolute path']),
     ({"units": ["nginx"]}, ['units[0].name: "nginx" should be the full name of a unit, such as nginx.service']),
     ({"units": [{"nam": "a.service"}]},
-     ["units[0].nam: is no key here; did you mean name? (each, name)", "units[0].name: is missing"]),
+     ["units[0].nam: is no key here; did you mean name? (each, name, proof)", "units[0].name: is missing"]),
     ({"keep": "/x"}, ['keep: "/x" should be a list']),
     ({"keep_units": [1]}, ["keep_units[0]: 1 should be a dictionary"]),
     ({"variables": []}, ["variables: [] should be a dictionary"]),
