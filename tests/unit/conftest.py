@@ -1,7 +1,8 @@
 """Makes ``ansible_collections.pyhost.web`` importable in the unit tests, as Ansible itself does it.
 
-Where ``ANSIBLE_COLLECTIONS_PATH`` is set (``make unit``), it is the installed artifact that is tested.
-Else it is the checkout, so that an editor can run a single test.
+Where ``PYHOST_COLLECTIONS`` is set (``make unit``), the installed artifact is tested; otherwise the checkout is, so
+that an editor can run a single test. Ansible's own variable does not count, as any shell that
+has read tools/env.sh has it set.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def _checkout_as_collection() -> str:
     return str(folder)
 
 
-_path = os.environ.get("ANSIBLE_COLLECTIONS_PATH") or _checkout_as_collection()
+_path = os.environ.get("PYHOST_COLLECTIONS") or _checkout_as_collection()
 _AnsibleCollectionFinder(paths=_path.split(os.pathsep))._install()
 
 
