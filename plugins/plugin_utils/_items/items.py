@@ -7,7 +7,9 @@ Templates print and do not compute, so whatever follows from an item's keys is a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import ipaddress
 import posixpath
 import re
 import typing as t
@@ -15,7 +17,7 @@ from collections.abc import Sequence
 
 from ...module_utils._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END, SYSTEM_PYTHONS, FrontEnd
 from ...module_utils._gateway import endpoint
-from ...module_utils._release.sandbox import service
+from ...module_utils._release.sandbox import BUILD, SLICE, TASKS, limits, service, temporary
 from .._keys.key import Key, Problem, Validator, suggest
 from .._keys.schema import HEADERS, ITEMS, RELEASE_ITEM, SITE_ITEM, WEB_GROUP, check_user, parse_size
 
@@ -50,8 +52,10 @@ def wsgi_script(name: str) -> str:
     return f"/etc/pyhost/mod_wsgi/{name}.wsgi"
 
 
-# Beside the threads that answer requests: commands that an application starts, and the threads of its Apache.
-_TASKS, _APACHE_TASKS = 512, 1100
+# The threads of an Apache, beside those that answer requests and the commands that an application starts.
+_APACHE_TASKS = 1100
+# Seconds that the check of an application inside Apache may take.
+_CHECK_TIMEOUT = 600
 
 
 class BadItems(ValueError):
@@ -68,6 +72,7 @@ def _complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable
     checked = validator.value(path, items, wanted)
     if not validator.problems:
         for index, item in enumerate(checked):
+            item["named"] = item.get("user") is not None
             if "user" in item and item["user"] is None:
                 try:
                     item["user"] = check_user(item["name"])
@@ -88,8 +93,14 @@ def releases(path: str, items: t.Any) -> list[Item]:
         return {
             "name": item["name"],
             "user": item["user"],
+            "account": {key: item[key] for key in ("name", "user", "named")},
             "build": {
-                **{key: value for key, value in item.items() if key != "published"},
+                **{key: value for key, value in item.items() if key not in ("published", "named")},
+                "limits": {
+                    "memory": parse_size(item["limits"]["memory"]),
+                    "tasks": item["limits"]["tasks"] or TASKS,
+                    "cpu": item["limits"]["cpu"],
+                },
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
             },
             "folders": [
@@ -128,7 +139,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
         own = [path for path in listen if path.startswith("/") and item["protocol"] != INSIDE_THE_FRONT_END]
         state, venv = f"{STATE}/{item['name']}", item["venv"] or f"{base}/venv"
         variables = {"HOME": state, "STATE_DIRECTORY": state, "LANG": "C.UTF-8", **item["env"]}
-        script = wsgi_script(item["name"])
+        script, memory = wsgi_script(item["name"]), parse_size(item["limits"]["memory"])
         return {
             **item,
             "module": module,
@@ -138,8 +149,19 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
             # As Python writes them.
             "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
-            "sandbox": service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
-            "tasks": item["limits"]["tasks"] or _tasks(item),
+            "sandbox": [
+                *service(item["network"], item["jit"], loopback=item["protocol"] == "http"),
+                *temporary(memory),
+                *(bounds := limits(memory, item["limits"]["tasks"] or _tasks(item), item["limits"]["cpu"])),
+            ],
+            "check": _check(item["name"], [
+                *BUILD,
+                *bounds,
+                f"User={item['user']}",
+                f"ReadWritePaths={' '.join(f'-{path}' for path in [state, *item['writable_paths']])}",
+                f"RuntimeMaxSec={_CHECK_TIMEOUT}",
+                "TimeoutStopSec=10",
+            ]),
             "script": script,
             "request": {
                 "file": str(base),
@@ -156,6 +178,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
             "listen": listen,
             # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
             "tcp": any(not endpoint.startswith("/") for endpoint in listen),
+            "closed": closed(listen, item["allow"]),
             # The distribution's uWSGI embeds the distribution's Python and no other.
             "system_python": (system_python := item["python"] in SYSTEM_PYTHONS),
             # A server inside the venv is itself part of the release, so it starts again with all of it.
@@ -171,6 +194,18 @@ def processes(path: str, items: t.Any) -> list[Item]:
     if problems:
         raise BadItems(problems)
     return completed
+
+
+def closed(listen: Sequence[str], allow: Sequence[str]) -> list[str]:
+    """Return the endpoints over TCP whose own address is none of those that may open them."""
+    found = []
+    for where in (where for where in listen if not where.startswith("/")):
+        # systemd takes names of networks too. What those contain cannot be told from here.
+        with contextlib.suppress(ValueError):
+            own = ipaddress.ip_address(where.rpartition(":")[0].strip("[]"))
+            if not any(own in ipaddress.ip_network(address, strict=False) for address in allow):
+                found.append(where)
+    return found
 
 
 def sites(path: str, items: t.Any) -> list[Item]:
@@ -292,10 +327,25 @@ def _wrong_way(mount: Item, front_end: FrontEnd) -> str:
     return ""
 
 
+def _check(name: str, settings: list[str]) -> list[str]:
+    """Return the beginning of a command line that runs its rest with these settings of a unit, and what it said if it
+    fails.
+
+    It says so to the journal: nobody who lives on can hold a pipe of this command open.
+    """
+    script = (
+        f"unit=pyhost-{name}.build.check-$$.service;"
+        ' systemd-run --wait --quiet --collect --unit=$unit "$@" && exit; status=$?;'
+        " journalctl --sync; journalctl --unit=$unit --lines=20 --output=cat --no-pager --quiet; exit $status"
+    )
+    own = [f"--slice={SLICE}", *(f"--property={setting}" for setting in settings)]
+    return ["sh", "-c", script, "sh", *own]
+
+
 def _tasks(item: Item) -> int:
     """Return how many processes and threads a service may have: each process of a server has some of its own."""
     server = _APACHE_TASKS if item["protocol"] == "http" else 0
-    return _TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
+    return TASKS + server + int(item["processes"]) * (int(item["threads"]) + 4)
 
 
 def _daemon(name: str, script: str, options: list[str]) -> Item:

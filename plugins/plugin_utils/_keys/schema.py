@@ -15,11 +15,16 @@ from dataclasses import dataclass, replace
 from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from .key import Key
 
-# Accounts of Debian's base-passwd and of its usual services: an application must not run as one of them.
+# Accounts and groups of Debian's base-passwd, of systemd and of usual packages, and the logins of Debian's images. The
+# group of an account has its name, so neither can be an application's. What else a host has, only the host knows.
 SYSTEM_ACCOUNTS = frozenset(
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt messagebus sshd"
-    " systemd-network systemd-resolve systemd-timesync systemd-journal sudo adm tty disk kmem shadow users staff"
-    " docker postgres mysql redis memcache postfix".split()
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody nogroup _apt operator"
+    " adm tty disk kmem shadow utmp users staff src sasl sudo wheel dialout fax voice cdrom floppy tape audio dip video"
+    " plugdev input sgx kvm render crontab netdev messagebus polkitd sshd ssh _ssh ssl-cert uuidd tss rdma i2c gpio spi"
+    " lxd docker libvirt libvirt-qemu libvirtdb podman incus incus-admin bluetooth avahi lpadmin scanner wireshark"
+    " postgres mysql redis memcache postfix postdrop ntp ntpsec chrony dnsmasq bind unbound named nginx lighttpd apache"
+    " httpd cherokee uwsgi caddy haproxy varnish certbot"
+    " admin administrator debian ubuntu vagrant ansible ec2-user cloud-user pi".split()
 )
 
 # The group that the front ends' workers run as on Debian: nginx, lighttpd and Apache alike.
@@ -89,7 +94,7 @@ _name = _pattern(
 def check_user(value: t.Any) -> str:
     """Take the name of an account that may run an application."""
     if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
-        raise ValueError(f"'{value}' is an account of the system; set 'user' to a name of the application's own")
+        raise ValueError(f"'{value}' is an account or a group of the system; set 'user' to another name")
     return str(_name(value))
 
 
@@ -101,6 +106,8 @@ def _domain(value: t.Any) -> str:
             f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
             " or *.shop.example.org (international names in their xn-- form)"
         )
+    if domain == "default":
+        raise ValueError("'default' is the name of the site for unknown hosts; write default: true, or another domain")
     return domain
 
 
@@ -368,7 +375,7 @@ LIMITS = (
     Key(
         "memory",
         "str",
-        "Most memory of all its processes together.",
+        "Maximum memory for all processes of the application and its temporary files; each build step may use as much.",
         default="512M",
         example="512M",
         check=_size,
@@ -376,7 +383,7 @@ LIMITS = (
     Key(
         "tasks",
         "int",
-        "Most processes and threads together; left out: 512 more than its server needs.",
+        "Maximum number of processes and threads. Default: 512 more than its server needs; for a build step: 512.",
         example=2048,
         check=_at_least(16, 4194304),
     ),
@@ -637,7 +644,8 @@ APP: tuple[Key, ...] = (
     Key(
         "user",
         "str",
-        "Account that runs the application; left out: named like the application.",
+        "Account that runs the application. Default: its own, named like the application. Applications that name the"
+        " same account share it; an account that exists on the host already is used only if it is named here.",
         example="shop",
         check=check_user,
     ),
@@ -663,7 +671,13 @@ APP: tuple[Key, ...] = (
         choices=("present", "absent"),
         example="absent",
     ),
-    Key("purge", "bool", "With absent: remove the data and the account too.", default=False, example=True),
+    Key(
+        "purge",
+        "bool",
+        "With absent: remove the data too, kill what runs as the account, and lock the account for good.",
+        default=False,
+        example=True,
+    ),
     Key(
         "extra",
         "dict",
@@ -891,6 +905,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     _like("network"),
     _like("writable_paths"),
     _like("jit"),
+    _like("limits"),
     _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",
@@ -1260,7 +1275,7 @@ ROLES: dict[str, Role] = {
             Key(
                 "app_purge",
                 "list",
-                "Names among app_absent whose data and account are removed too.",
+                "Names among app_absent whose data is removed too; their accounts are locked.",
                 default=[],
                 elements="str",
                 example=["blog"],

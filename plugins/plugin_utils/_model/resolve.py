@@ -16,10 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, protocols
+from ...module_utils._release.sandbox import ENDPOINT_PORTS
 from .._items.items import ROOT, RUN, STATE, acme_refusals, unlimited, wsgi_script
 from .._keys.key import Problem, Validator, suggest
 from .._keys.schema import APP, HOST, NAME, check_user
 from .._servers import cherokee
+from . import guard
 
 App = dict[str, t.Any]
 Model = dict[str, t.Any]
@@ -104,8 +106,9 @@ def resolve(fleet: Fleet) -> dict[str, Model]:
 
 
 def stable_port(name: str) -> int:
-    """Return the TCP port of an application of that name, from 20000 to 29999."""
-    return 20000 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 10000
+    """Return the TCP port of an application of that name, one of those that no application may listen at."""
+    first, last = ENDPOINT_PORTS
+    return first + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % (last - first + 1)
 
 
 def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -165,6 +168,7 @@ class _Resolver:
         self._check_views(runs_on, published)
         for host in backends:
             self._check_users(host, [name for name, on in runs_on.items() if host in on])
+            self._check_accounts(host, runs_on)
         tcp = self._tcp(published)
         models = {host: self._model(host, runs_on, published.get(host, []), tcp) for host in self.fleet.hosts}
         self._check_ports(runs_on, tcp)
@@ -242,6 +246,7 @@ class _Resolver:
         given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP)
         app["name"] = name
+        app["named"] = app["user"] is not None
         if app["user"] is None and len(check.problems) == before:
             try:
                 app["user"] = check_user(name)
@@ -467,6 +472,28 @@ class _Resolver:
                     " secrets; give each its own user",
                 )
 
+    def _check_accounts(self, host: str, runs_on: dict[str, list[str]]) -> None:
+        """Nobody gets an account of another application that does not name it, even if that one is absent."""
+        names = [
+            name
+            for name, views in self.views.items()
+            if host in views and (host in runs_on[name] or views[host].app["state"] == "absent")
+        ]
+        unnamed = {
+            self.views[name][host].app["user"]: self.views[name][host]
+            for name in names
+            if not self.views[name][host].app["named"]
+        }
+        for name in names:
+            view = self.views[name][host]
+            other = unnamed.get(view.app["user"])
+            if view.app["named"] and other and view.app["state"] == "present":
+                self.validator.problem(
+                    f"{view.path}.user",
+                    f"'{view.app['user']}' is the account of {other.path}; choose another one, or write"
+                    f" `user: {view.app['user']}` there too if both shall be one to the system",
+                )
+
     def _protocol(self, name: str, host: str) -> str:
         """Return what an application on a host speaks: its own word, or the first that all its front ends know."""
         app, common = self.views[name][host].app, self._common(name, host)
@@ -521,16 +548,35 @@ class _Resolver:
         return f"{shown}:{app['port'] or stable_port(app['name'])}"
 
     def _check_ports(self, runs_on: dict[str, list[str]], tcp: dict[tuple[str, str], list[str]]) -> None:
+        # Two names of the inventory may be one host: what counts is the address.
         taken: dict[tuple[str, int], str] = {}
+        leaving = self._ports_that_are_left()
         for name, on in runs_on.items():
             for host in on:
                 view = self.views[name][host]
-                if view.app["port"] is None and (name, host) not in tcp:
+                is_remote = (name, host) in tcp
+                if view.app["port"] is None and not is_remote:
                     continue
                 port = view.app["port"] or stable_port(name)
-                other = taken.setdefault((host, port), view.path)
+                place = self._address(host) if is_remote else host
+                other = taken.setdefault((place, port), view.path)
                 if other != view.path:
                     self.validator.problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
+                elif (left := leaving.get((host, port), view.path)) != view.path:
+                    self.validator.problem(
+                        f"{view.path}.port",
+                        f"{port} is the port of {left}, which is absent: front ends that this run does not reach would"
+                        " send its visitors here; choose another",
+                    )
+
+    def _ports_that_are_left(self) -> dict[tuple[str, int], str]:
+        """Return the paths of absent applications by host and port."""
+        return {
+            (host, view.app["port"] or stable_port(name)): view.path
+            for name, views in self.views.items()
+            for host, view in views.items()
+            if view.app["state"] == "absent"
+        }
 
     # ---- what this run is about
 
@@ -577,6 +623,7 @@ class _Resolver:
         ]
         settings = self.settings[host]
         sites = self._sites(host, published)
+        guarded = self._guarded(host, published, runs_on, tcp)
         frontend = settings["pyhost_frontend"] if host in self._placed(self.fleet.frontends) else ""
         return {
             "apps": [self._release(app, first=runs_on[app["name"]][0] == host) for app in here],
@@ -588,8 +635,12 @@ class _Resolver:
                 for back_end in BACK_ENDS
             },
             "frontend": frontend,
+            "guard": guarded,
             # Where there is one, it replaces the others itself.
-            "replaced": [] if frontend else [f"frontend_{name}" for name in FRONT_ENDS],
+            "replaced": [
+                *([] if frontend else [f"frontend_{name}" for name in FRONT_ENDS]),
+                *([] if guarded else [guard.PART]),
+            ],
             "sites": sites,
             "urls": [
                 {
@@ -603,13 +654,31 @@ class _Resolver:
             "settings": {key.name.removeprefix("pyhost_"): settings[key.name] for key in HOST if key.name in _SETTINGS},
         }
 
+    def _guarded(
+        self,
+        host: str,
+        published: list[tuple[str, list[str]]],
+        runs_on: dict[str, list[str]],
+        tcp: dict[tuple[str, str], list[str]],
+    ) -> Model | None:
+        """Return the endpoints that only the server of a front end may open, or only systemd listen at, on a host."""
+        opened = [(name, other) for name, on in published for other in on if other != host]
+        return guard.guard(
+            [self._endpoint(self.views[name][other].app, other) for name, other in opened],
+            [self._endpoint(self.views[name][host].app, host) for name in runs_on if (name, host) in tcp],
+            [address for pair in opened for address in tcp[pair]],
+        )
+
     @staticmethod
     def _release(app: App, *, first: bool) -> Model:
         shared = f"{STATE}/{app['name']}/"
         published = {*app["static"].values(), *app["private"].values()}
         return {
             "name": app["name"],
-            **{key: app[key] for key in ("user", "python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
+            # Left out unless it is named: only then may the host have it already.
+            **({"user": app["user"]} if app["named"] else {}),
+            **{key: app[key] for key in ("python", "wsgi", "setup", "build_timeout", "env", "keep", *_LEAVE)},
+            "limits": app["limits"],
             "health": _health(app),
             "source": _given(app["source"]),
             "first": first,
