@@ -43,6 +43,27 @@ docker-stop:
 images:
 	$(engine) run tools/base-images
 
+## make dev SCENARIO=app [TESTS='-k name'] [BOTH=1]   the checkout, on a host that is kept; `make dev-down SCENARIO=app`
+.PHONY: dev dev-down
+dev: venv
+	$(engine) start
+	tools/base-images
+	PYTEST_ADDOPTS="$(TESTS)" PYHOST_BOTH=$(BOTH) tools/dev $(SCENARIO)
+dev-down:
+	tools/molecule destroy -s $(SCENARIO)
+
+## make affected [BASE=main]   the parts of the suite that your changes can break, and the command that runs them
+.PHONY: affected
+affected: venv
+	@$(with_env) python -m tools.affected $(BASE)
+
+## make generate | format   write what follows from the definitions; format the Python code
+.PHONY: generate format
+generate: venv
+	$(with_env) python -m tools.generate
+format: venv
+	$(with_env) ruff format .
+
 ## make lint | unit | sanity | importer | molecule [SCENARIO=app]
 .PHONY: lint unit sanity importer molecule
 lint unit sanity: collection
@@ -54,8 +75,12 @@ molecule: collection $(scanners)
 
 ## make test         all of them
 .PHONY: test
-test: collection .cache/importer-venv/.done $(scanners)
-	$(with_env) $(engine) run sh -c 'tools/base-images && tools/suite'
+test:
+	$(engine) run sh -c 'make --jobs 4 --output-sync ready && . tools/env.sh && tools/suite'
+
+# Side by side: each of them waits for a mirror or an index most of the time. Not by $(MAKE), whose lines run even with -n.
+.PHONY: ready
+ready: collection .cache/importer-venv/.done $(scanners) images
 
 ## make golden       what the golden cases expect, anew from the checkout, and what the servers say of it
 .PHONY: golden

@@ -32,14 +32,9 @@ Variables = dict[str, t.Any]
 @contextmanager
 def container() -> Iterator[None]:
     """A host that has nothing yet, prepared for the network of this machine."""
-    image = os.environ.get("PYHOST_BASE_IMAGE", "pyhost-base")
-    options = f"""--detach --name={NAME} --hostname={NAME} --cap-add=SYS_ADMIN --cap-add=NET_ADMIN
-        --security-opt=seccomp=unconfined --cgroupns=private --tmpfs=/run --tmpfs=/tmp
-        --stop-signal=SIGRTMIN+3 --volume=pyhost-apt-{RELEASE}:/var/cache/pyhost-apt"""
-    remove = ["docker", "rm", "--force", NAME]
+    remove = [f"{ROOT}/tools/containers", "remove", NAME]
     subprocess.run(remove, check=True, capture_output=True)
-    command = ["docker", "run", *options.split(), f"{image}:{RELEASE}", "/lib/systemd/systemd"]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([remove[0], "start", RELEASE, NAME], check=True, capture_output=True)
     try:
         run(".config/molecule/prepare.yml", {})
         yield

@@ -1,7 +1,8 @@
 """Makes ``ansible_collections.pyhost.web`` importable, as Ansible itself does it.
 
-Where ``ANSIBLE_COLLECTIONS_PATH`` is set (``make unit``), it is the installed artifact that is tested.
-Else it is the checkout, so that an editor can run a single test.
+Where ``PYHOST_COLLECTIONS`` is set (``make unit``), the installed artifact is tested; otherwise the checkout is, so that
+an editor can run a single test. Ansible's own variable does not count, as any shell that has read tools/env.sh has it
+set.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def _checkout_as_collection() -> str:
 
 def load() -> str:
     """Let Ansible's own loader find the collection; return the collections path."""
-    path = os.environ.get("ANSIBLE_COLLECTIONS_PATH") or _checkout_as_collection()
+    path = os.environ.get("PYHOST_COLLECTIONS") or _checkout_as_collection()
+    # For programs that a test starts.
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = path
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if "ansible_collections" not in sys.modules:
         from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 

@@ -41,7 +41,7 @@ def left_behind() -> list[str]:
     """Return what should not be there after a run: releases half built, what still builds, transactions half done."""
     found = everywhere(
         "for release in /srv/pyhost/*/releases/*; do [ -e $release/.complete ] || echo $release; done;"
-        " systemctl list-units --plain --no-legend 'pyhost-build-*';"
+        " systemctl list-units --plain --no-legend 'pyhost-*.build.*';"
         " find / -xdev \\( -name '.*.pyhost-*' -o -path '/var/lib/pyhost/.manifest/*.journal*' \\) -print"
     )
     return [text for text in found if text]

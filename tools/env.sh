@@ -2,7 +2,8 @@
 cache=$PWD/.cache
 export PATH="$cache/venv/bin:$PATH"
 # Nothing is read from or written to the collections of whoever runs this.
-export ANSIBLE_HOME="$cache/ansible" ANSIBLE_COLLECTIONS_PATH="$cache/collections"
+# PYHOST_COLLECTIONS: where Ansible and the unit tests find pyhost.web; the installed artifact, or tools/checkout.
+export ANSIBLE_HOME="$cache/ansible" ANSIBLE_COLLECTIONS_PATH="${PYHOST_COLLECTIONS:-$cache/collections}"
 
 # As a user's own configuration may have it; neither changes what the roles do.
 export ANSIBLE_PIPELINING=true ANSIBLE_PYTHON_INTERPRETER=auto_silent

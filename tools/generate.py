@@ -168,7 +168,7 @@ def main() -> int:
     stale = {path: text for path, text in _files().items() if not path.exists() or path.read_text() != text}
     if "--check" in sys.argv[1:]:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is not what tools/generate makes of the table of keys; run it")
+            print(f"{path.relative_to(ROOT)} is out of date; run `make generate`")
         return 1 if stale else 0
     for path, text in stale.items():
         path.parent.mkdir(parents=True, exist_ok=True)

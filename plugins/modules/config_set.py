@@ -119,7 +119,9 @@ options:
     description:
       - Units that shall be enabled and active. Units that this part had wanted before and does not any more are stopped
         and disabled.
-      - A name, or a dictionary with C(name) and C(each).
+      - A name, or a dictionary with C(name), C(each) and C(proof).
+      - C(proof) is a command (a list of strings) that fails where what the unit has loaded is gone although the unit is
+        active. The unit is reloaded then.
     type: list
     elements: raw
     default: []
@@ -224,6 +226,16 @@ options:
       - Where the units listen over TCP, C(port), C(address:port) or C([address]:port). When there is something to
         change and anybody else but O(units) and what gives way to them listens there already, the task fails before
         anything is changed, naming that process; a server's own test does not tell.
+    type: list
+    elements: str
+    default: []
+  closed:
+    description:
+      - Endpoints of the socket units, C(address:port) or C([address]:port), that this host itself must not be able to
+        open, because the units deny its address (C(IPAddressDeny=)).
+      - Before such a socket starts, a throw-away socket on the loopback proves that systemd filters addresses on this
+        host. After the start, this host tries to connect to each of these endpoints. Where a connection succeeds, the
+        change is rolled back.
     type: list
     elements: str
     default: []
@@ -466,6 +478,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "retire": {"type": "list", "elements": "str", "default": []},
     "partial": {"type": "bool", "default": False},
     "listen": {"type": "list", "elements": "str", "default": []},
+    "closed": {"type": "list", "elements": "str", "default": []},
     "ask": {"type": "list", "elements": "str", "default": []},
     "requests": {
         "type": "list", "elements": "dict", "default": [],
@@ -522,6 +535,8 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         replaces=frozenset(params["replaces"]),
         retire=frozenset(params["retire"]),
         listen=tuple(params["listen"]),
+        closed=tuple(params["closed"]),
+        proofs={unit["name"]: tuple(unit["proof"]) for unit in params["units"] if unit.get("proof")},
         partial=params["partial"],
         requests=tuple(request for each in params["requests"] for request in _requests(each, params["ask"])),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),

@@ -141,6 +141,20 @@ options:
         type: list
         elements: str
         default: []
+      limits:
+        description: What each step of a build, and the trial, may use.
+        type: dict
+        default: {}
+        suboptions:
+          memory:
+            description: Maximum memory in bytes, 512 MiB by default.
+            type: int
+          tasks:
+            description: Maximum number of processes and threads, 512 by default.
+            type: int
+          cpu:
+            description: Share of one processor, such as C(150%); no limit by default.
+            type: str
       health:
         description:
           - The request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the
@@ -171,13 +185,23 @@ options:
     type: str
     choices: [auto, uv, pip]
     default: auto
+  hand_over:
+    description:
+      - Whether an application whose C(user) changes gets its data handed over. It is stopped before that, and is down
+        until the new release is in service. If no release can be built, the data is given back and it starts again.
+      - If V(false), a changed C(user) is a problem.
+    type: bool
+    default: true
   absent:
     description: Names of applications of which all but the data is removed.
     type: list
     elements: str
     default: []
   purge:
-    description: Those of O(absent) whose data goes too, and the account of that name if the role C(app) made it.
+    description:
+      - Those of O(absent) whose data goes too. What still runs as their account is killed. The account is locked, but
+        stays, so that no other one ever gets its numbers; one that the role C(app) did not make, or that other
+        applications have, is left alone.
     type: list
     elements: str
     default: []
@@ -284,7 +308,7 @@ releases:
   sample:
     shop: {release: 0a1b2c3d4e5f6789, built: true, revision: "sha256:9f86d0…"}
 removed:
-  description: Folders and accounts that went, for O(absent), O(purge) and O(apps[].keep).
+  description: Folders that went and accounts that were locked, for O(absent), O(purge) and O(apps[].keep).
   type: list
   elements: str
   returned: success
@@ -318,10 +342,13 @@ from ansible.module_utils.urls import open_url
 
 from ..module_utils._mask import Mask, addresses
 from ..module_utils._release import build
-from ..module_utils._release.release import App, Layout
+from ..module_utils._release.accounts import AccountError, Accounts
+from ..module_utils._release.handover import Handover
+from ..module_utils._release.release import App, Layout, is_name
 from ..module_utils._release.removal import Removal
 from ..module_utils._release.rollback import WayBack
 from ..module_utils._release.step import BUS, Systemd
+from ..module_utils._release.tree import TreeError
 from ..module_utils._text import clean, printable
 
 LOCK = Path("/run/pyhost-releases.lock")
@@ -355,6 +382,11 @@ APP = {
     "network": {"type": "bool", "default": False},
     "jit": {"type": "bool", "default": False},
     "writable_paths": {"type": "list", "elements": "str", "default": []},
+    "limits": {
+        "type": "dict",
+        "default": {},
+        "options": {"memory": {"type": "int"}, "tasks": {"type": "int"}, "cpu": {"type": "str"}},
+    },
     "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
     "first": {"type": "bool", "default": True},
@@ -364,6 +396,7 @@ SPEC = {
     # Secrets are masked here, value by value: Ansible would mask every "1" in every result.
     "apps": {"type": "list", "elements": "dict", "default": [], "options": APP, "no_log": True},
     "build_env": {"type": "dict", "default": {}, "no_log": True},
+    "hand_over": {"type": "bool", "default": True},
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "list", "elements": "str", "default": []},
@@ -403,6 +436,22 @@ def _alone(timeout: int) -> t.Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _handing_over(handover: Handover) -> t.Iterator[None]:
+    """Give data back to the accounts of the live releases if no release comes that could use it."""
+    try:
+        yield
+    except _Stop:
+        # The action sends what is needed, and goes on.
+        raise
+    except BaseException as problem:
+        try:
+            handover.undo()
+        except (TreeError, OSError) as worse:
+            raise build.Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
+        raise
+
+
 def _text(values: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
@@ -412,7 +461,15 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
     # open_url takes proxies from here, as everything does.
     os.environ.update({name: value for name, value in build_env.items() if name.lower().endswith("_proxy")})
     bundles = [build_env[key] for key in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT") if key in build_env]
-    apps = [App(**{**app, "static": _text(app["static"]), "env": _text(app["env"])}) for app in params["apps"]]
+    apps = [
+        App(**{
+            **app,
+            "static": _text(app["static"]),
+            "env": _text(app["env"]),
+            "limits": {key: value for key, value in app["limits"].items() if value is not None},
+        })
+        for app in params["apps"]
+    ]
     layout = Layout(Path(params["root"]), Path(params["state"]), Path(params["cache"]))
     builder = build.Builder(
         apps,
@@ -427,18 +484,27 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         web_group=params["web_group"],
         is_check=module.check_mode,
     )
+    handover = Handover(layout, {app.name: app.user for app in apps if is_name(app.name)})
     removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
     back = WayBack(layout, {name: str(release or "") for name, release in params["back"].items()})
     names = {app.name for app in apps}
-    await builder.plan([*params["problems"], *removal.problems(names), *back.problems(names)])
-    missing = {plan.app.name for plan in builder.missing()}
-    if not module.check_mode:
-        if builder.needed() and not builder.problems:
-            raise _Stop(changed=False, needed=builder.needed())
-        await builder.reach()
-    builder.refuse()
-    if not module.check_mode:
-        await builder.build()
+    problems = [*params["problems"], *removal.problems(names, is_check=module.check_mode), *back.problems(names)]
+    problems += [] if params["hand_over"] else handover.problems()
+    with contextlib.nullcontext() if module.check_mode or not params["hand_over"] else _handing_over(handover):
+        # Before anything runs as the new account, whose home the data is.
+        problems += handover.begin() if handover.accounts and params["hand_over"] and not module.check_mode else []
+        await builder.plan(problems)
+        missing = {plan.app.name for plan in builder.missing()}
+        if not module.check_mode:
+            if builder.needed() and not builder.problems:
+                raise _Stop(changed=False, needed=builder.needed())
+            await builder.reach()
+        builder.refuse()
+        if not module.check_mode:
+            await builder.build()
+            handover.fit([*((plan.app.name, plan.release) for plan in builder.plans), *back.releases.items()])
+            for account in handover.forsaken():
+                Accounts().retire(account)
     before = builder.in_line() + back.in_line()
     switched = builder.switch() + back.switch(module.check_mode)
     removed = builder.prune() + removal.remove(module.check_mode)
@@ -483,6 +549,8 @@ def main() -> None:
         result = stop.result
     except build.Problems as problems:
         result = {"failed": True, "msg": str(problems)}
+    except AccountError as problem:
+        result = {"failed": True, "msg": str(problem)}
     except Exception as problem:
         env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
         mask = Mask(value for values in env for value in values.values())

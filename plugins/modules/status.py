@@ -147,6 +147,17 @@ done:
   type: dict
   returned: success
   sample: {}
+guard:
+  description: V(missing) where the host needs an nftables table that guards its endpoints, and has none.
+  type: str
+  returned: success
+  sample: ""
+open:
+  description: Endpoints of this host that accept connections from it although it is none of their front ends.
+  type: list
+  elements: str
+  returned: success
+  sample: []
 interrupted:
   description: Parts whose last transaction was killed; the next run heals them.
   type: list

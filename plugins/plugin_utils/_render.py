@@ -102,7 +102,7 @@ FILE: dict[str, Check] = {
 }
 ABSENT: dict[str, Check] = {"path": _path, "unit": _unit, "verb": _verb, **EACH}
 PATH: dict[str, Check] = {"path": _path, **EACH}
-UNITS: dict[str, Check] = {"name": _unit, **EACH}
+UNITS: dict[str, Check] = {"name": _unit, "proof": _command, **EACH}
 
 
 @dataclass
@@ -159,7 +159,7 @@ class _Renderer:
             self._reduce(entry, ABSENT) for _where, entry, _label, _item in self._expand("absent", "path", ABSENT)
         ]
         options["units"] = [
-            {"name": entry["name"]} for _where, entry, _label, _item in self._expand("units", "name", UNITS)
+            self._reduce(entry, UNITS) for _where, entry, _label, _item in self._expand("units", "name", UNITS)
         ]
         options["keep"] = [entry["path"] for _where, entry, _label, _item in self._expand("keep", "path", PATH)]
         options["keep_units"] = [
@@ -302,7 +302,7 @@ class _Renderer:
 def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
     """Return a value with every `{key}` filled in from the item; raises LookupError where one does not fit."""
     if isinstance(value, list):
-        return [_fill(member, item, name) for member in value]
+        return [word for member in value for word in _words(member, item, name)]
     if not isinstance(value, str):
         return value
 
@@ -323,6 +323,12 @@ def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
         return str(found)
 
     return FIELD.sub(field, value)
+
+
+def _words(value: t.Any, item: t.Any, name: str) -> list[t.Any]:
+    """Return what a member of a list stands for: all words of the item's list where it is the name of one."""
+    found = item.get(match[1]) if isinstance(item, dict) and (match := FIELD.fullmatch(str(value))) else None
+    return found if isinstance(found, list) else [_fill(value, item, name)]
 
 
 def _line(name: str, error: Exception) -> str:

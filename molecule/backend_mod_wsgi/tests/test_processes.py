@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,8 +54,8 @@ def test_no_apache_runs_but_the_applications_own(host: Host) -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_sandbox_exposure(host: Host, app: str) -> None:
-    # sub-mount may open network connections.
-    assert exposure(host, f"pyhost-{app}.service") <= (1.3 if app == "sub-mount" else 0.8)
+    # sub-mount may open network connections. Of a /tmp in memory, systemd counts 0.2 as if it were the host's.
+    assert exposure(host, f"pyhost-{app}.service") <= (1.4 if app == "sub-mount" else 0.9)
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -223,6 +224,13 @@ def _only_inside_apache(host: Host) -> None:
         assert host.run("runuser -u www-data -- cat %s", script).rc != 0
 
 
+# When the script is checked, not inside Apache.
+LEAVES_A_PROCESS = (
+    "import subprocess, sys; "
+    "sys.argv[0].endswith('.wsgi') and subprocess.Popen(['sleep', '3456'], start_new_session=True)"
+)
+
+
 def _apaches() -> list[str]:
     seen = "systemctl show --property MainPID,ExecReload,ActiveEnterTimestampMonotonic apache2.service"
     return [host.check_output(seen) for host in HOSTS]
@@ -240,6 +248,8 @@ def test_inside_an_apache_that_publishes() -> None:
     _new_release_while_requests_flow(3, **topology)
     # Not even reloaded.
     assert _apaches() == before
+    converge(*HOSTS, setup=[f"echo {shlex.quote(LEAVES_A_PROCESS)} >> probe.py"], **topology)
+    assert [host.run("pgrep -f '^sleep 3456'").rc for host in HOSTS] == [1 for _host in HOSTS]
 
     converge(*HOSTS)
     assert {_visitor(host, app).ask("/env").status for host, app in EVERYWHERE} == {200}

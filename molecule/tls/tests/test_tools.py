@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from testinfra.host import Host
 
 from tests.certificates import ACME, WEB, release
@@ -34,12 +36,26 @@ def test_sslyze_finds_all_as_mozilla_wants_it(front_end: str, tmp_path: Path) ->
     assert done.returncode == 0
 
 
-def test_testssl_gives_its_best_grade_and_finds_nothing(front_end: str, host: Host) -> None:
+def _report(front_end: str, host: Host) -> list[dict[str, str]]:
     report = f"/root/{front_end}-{release(host)}.json"
     options = f"--quiet --color 0 --warnings off --add-ca {AUTHORITY} --ip {address(host)} --jsonfile {report}"
     # Its status is the number of its findings.
     ACME.run(f"rm -f {report}; testssl {options} {CHECKS} own.example:443")
-    findings = json.loads(ACME.file(report).content_string)
+    findings: list[dict[str, str]] = json.loads(ACME.file(report).content_string)
+    return findings
+
+
+@pytest.fixture(scope="module")
+def reports(front_end: str) -> dict[str, list[dict[str, str]]]:
+    """What testssl.sh reports of each release, both asked at once."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(map(release, WEB), pool.map(lambda host: _report(front_end, host), WEB), strict=True))
+
+
+def test_testssl_gives_its_best_grade_and_finds_nothing(
+    front_end: str, host: Host, reports: dict[str, list[dict[str, str]]]
+) -> None:
+    findings = reports[release(host)]
     (grade,) = (found["finding"] for found in findings if found["id"] == "overall_grade")
     assert grade == "A+"
     wrong = {found["id"] for found in findings if found["severity"] in ("LOW", "MEDIUM", "HIGH", "CRITICAL")}

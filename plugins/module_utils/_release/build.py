@@ -28,6 +28,7 @@ from pathlib import Path
 from .._contents import file_digest, tar_digest
 from .._mask import Mask, inside
 from . import credentials, tree, try_app, unpack
+from .handover import account_of
 from .release import (
     COMMIT,
     MARKER,
@@ -44,7 +45,8 @@ from .release import (
     shown_revision,
     target,
 )
-from .step import BUILD, PATH, Outcome, Runner, Step, StepError, check_sandbox
+from .sandbox import BUILD, MEMORY, TASKS, limits
+from .step import PATH, Outcome, Runner, Step, StepError, check_sandbox
 
 REQUIREMENTS = ".pyhost-requirements.txt"
 PYTHONS = ("/usr/local/bin", "/usr/bin")
@@ -55,6 +57,9 @@ _NO_NETWORK = ("Address family not supported", "Network is unreachable", "Tempor
 # Where steps have their temporary files.
 _TEMPORARY = str(Path("/var", "tmp"))
 _NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
+# How a shell and systemd-run tell that a process was killed, and others that there is no memory left.
+_KILLED = (137, 255)
+_NO_MEMORY = re.compile("^Killed|MemoryError|Cannot allocate memory|Killed signal|signal: 9|SIGKILL", re.MULTILINE)
 # How pip, uv and git say that they got no answer.
 _NO_ANSWER = re.compile(
     "connection broken by|establish a new connection|error sending request|dns error|connect error"
@@ -458,7 +463,8 @@ class Builder:
         command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {_quoted(command)}", env, f"{folder}/code",
-            self._own_folders(app), check_sandbox(app.network, app.jit), int(health["timeout"]) + _TO_START,
+            self._own_folders(app), check_sandbox(app.network, app.jit, app.limits.get("memory", MEMORY)),
+            int(health["timeout"]) + _TO_START, _limits(app),
         )  # fmt: skip
         outcome = await self.runner.run(step)
         if "\nTimeout (" in f"\n{outcome.err}":
@@ -558,7 +564,7 @@ class Builder:
         writable = (*([f"-{self._folder(plan)}"] if plan.release else []), f"-{scratch}", *own)
         return Step(
             app.name, name, self._some_user(app), script, env, str(cwd or "/"),
-            writable, BUILD, app.build_timeout,
+            writable, BUILD, app.build_timeout, _limits(app),
         )  # fmt: skip
 
     def _install_logins(self, app: App) -> list[credentials.Login]:
@@ -590,6 +596,10 @@ class Builder:
         return self.layout.releases(plan.app.name) / plan.release
 
     def _some_user(self, app: App) -> str:
+        data = self.layout.data(app.name)
+        if self.is_check and data.is_dir() and (holder := account_of(data.stat().st_uid)) and holder.pw_uid:
+            # Its home is not handed over yet.
+            return holder.pw_name
         return app.user if _account(app.user) else "nobody"
 
     def _uv(self) -> str | None:
@@ -628,7 +638,15 @@ def _told(step: Step, outcome: Outcome) -> str:
         advice = _make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
     elif _NO_ANSWER.search(outcome.said):
         advice = _REACH.get(step.name.removeprefix("server_"), "")
+    elif outcome.status in _KILLED or _NO_MEMORY.search(outcome.said):
+        advice = "if it was killed for its memory: a build may use as much as the application; raise limits.memory"
     return f"{outcome.said}\n{advice}".strip()
+
+
+def _limits(app: App) -> list[str]:
+    """Return what a step of this application may use: as much as its service, and not of that."""
+    given = app.limits
+    return limits(given.get("memory", MEMORY), given.get("tasks", TASKS), given.get("cpu"))
 
 
 def _make_room(folders: Iterable[Path]) -> str:

@@ -46,6 +46,7 @@ class App:
     wsgi: str | None = None
     network: bool = False
     jit: bool = False
+    limits: Mapping[str, t.Any] = field(default_factory=dict)
     writable_paths: list[str] = field(default_factory=list)
     health: Mapping[str, t.Any] = field(default_factory=dict)
     keep: int = 5
@@ -131,6 +132,7 @@ def release_id(app: App, revision: str, interpreter: Interpreter, installer: str
     """16 hexadecimal digits over all that makes a release what it is."""
     parts = {
         "format": FORMAT,
+        "user": app.user,
         "revision": revision,
         "requirements": [app.requirements, app.server_requirements],
         "python": [interpreter.path, interpreter.version],

@@ -5,42 +5,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shlex
 import time
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .sandbox import COMMON, service
+from .sandbox import BUILD, MEMORY, SLICE, TASKS, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-UNITS = "pyhost-build-"
 BUS = "/run/dbus/system_bus_socket"
-
-
-# RemoveIPC= would also take away what the same user's running application shares between its processes.
-def _keeping_ipc(settings: Iterable[str]) -> list[str]:
-    return [setting for setting in settings if not setting.startswith("RemoveIPC=")]
-
-
-BUILD = _keeping_ipc(COMMON)
-
-
-def check_sandbox(network: bool, jit: bool) -> list[str]:
-    """Return the sandbox in which a release is tried: the one that it will run in."""
-    return _keeping_ipc(service(network, jit))
-
+UNITS = "pyhost-*.build.*.service"
+"""The units of all steps; no application's name has a dot."""
 
 _TAIL = 256 * 1024
+# Seconds that output may come after the end of a step.
+_LAST_WORDS = 2
+
+
+def check_sandbox(network: bool, jit: bool, memory: int = MEMORY) -> list[str]:
+    """Return the sandbox in which a release is tried: the one that it will run in, with so many bytes of memory."""
+    # RemoveIPC= would also take away what the same user's processes inside Apache share.
+    own = [setting for setting in service(network, jit) if not setting.startswith("RemoveIPC=")]
+    return [*own, *temporary(memory)]
 
 
 @dataclass(frozen=True)
 class Step:
     """One command of an application: `script` is lines for /bin/sh that run in the folder `cwd`.
 
-    `writable` are the only folders that may change; `limit` is in seconds.
+    `writable` are the only folders that may change; `limit` is in seconds; `limits` are properties of systemd.
     """
 
     app: str
@@ -52,6 +49,7 @@ class Step:
     writable: tuple[str, ...] = ()
     sandbox: Sequence[str] = field(default_factory=lambda: BUILD)
     limit: int = 1800
+    limits: Sequence[str] = field(default_factory=lambda: limits(MEMORY, TASKS))
 
 
 @dataclass(frozen=True)
@@ -96,14 +94,15 @@ class Systemd:
         self._count += 1
         settings = [
             *step.sandbox,
+            *step.limits,
             f"ReadWritePaths={' '.join(step.writable)}",
             f"RuntimeMaxSec={step.limit}",
             "TimeoutStopSec=10",
-            "OOMPolicy=continue",
         ]
         command = [
             "systemd-run", "--wait", "--pipe", "--quiet", "--collect", "--service-type=exec",
-            f"--unit={UNITS}{step.app}-{os.getpid()}-{self._count}",
+            f"--unit=pyhost-{step.app}.build.{os.getpid()}-{self._count}.service",
+            f"--slice={SLICE}",
             f"--description=Build of {step.app} (pyhost.web)",
             f"--uid={step.user}",
             *(f"--property={setting}" for setting in settings),
@@ -118,7 +117,7 @@ class Systemd:
 
     async def stop_leftovers(self) -> None:
         """Ends steps of a run that was killed: its units live on."""
-        await _communicate(["systemctl", "stop", f"{UNITS}*.service"], b"")
+        await _communicate(["systemctl", "stop", UNITS], b"")
 
 
 def script(step: Step) -> bytes:
@@ -134,30 +133,49 @@ def script(step: Step) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
+class _Said(asyncio.Protocol):
+    """The end of what a command writes into a pipe."""
+
+    def __init__(self) -> None:
+        self.kept = bytearray()
+        self.closed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.kept += data
+        del self.kept[:-_TAIL]
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.closed.set()
+
+    async def text(self) -> str:
+        """Return it, as soon as the pipe is closed or a moment after; who lives on may hold it open."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.closed.wait(), _LAST_WORDS)
+        return self.kept.decode("utf-8", "replace")
+
+
 async def _communicate(command: Sequence[str], text: bytes) -> Outcome:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    _written, out, err = await asyncio.gather(
-        _write(t.cast(asyncio.StreamWriter, process.stdin), text),
-        _tail(t.cast(asyncio.StreamReader, process.stdout)),
-        _tail(t.cast(asyncio.StreamReader, process.stderr)),
-    )
-    return Outcome(await process.wait(), out, err)
-
-
-async def _write(stream: asyncio.StreamWriter, text: bytes) -> None:
+    """Run a command to its end. Its input is a file in memory, so nobody has to read it."""
+    loop = asyncio.get_running_loop()
+    transports, said, ends = [], [], []
+    with os.fdopen(os.memfd_create("step"), "w+b") as script:
+        script.write(text)
+        script.seek(0)
+        try:
+            for _number in range(2):
+                readable, writable = os.pipe()
+                ends.append(writable)
+                transport, pipe = await loop.connect_read_pipe(_Said, os.fdopen(readable, "rb"))
+                transports.append(transport)
+                said.append(pipe)
+            process = await asyncio.create_subprocess_exec(*command, stdin=script, stdout=ends[0], stderr=ends[1])
+        finally:
+            for writable in ends:
+                os.close(writable)
     try:
-        stream.write(text)
-        await stream.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        # A unit that could not start reads nothing; its status tells.
-        return
+        status = await process.wait()
+        out, err = [await pipe.text() for pipe in said]
+        return Outcome(status, out, err)
     finally:
-        stream.close()
-
-
-async def _tail(stream: asyncio.StreamReader) -> str:
-    kept = b""
-    while chunk := await stream.read(65536):
-        kept = (kept + chunk)[-_TAIL:]
-    return kept.decode("utf-8", "replace")
+        for transport in transports:
+            transport.close()

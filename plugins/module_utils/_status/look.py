@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import _gateway, _text
+from .._release.accounts import is_ours, is_retired
 from .._release.release import marker, target
-from .._release.removal import ACCOUNT
+from .._transaction import reach
 from .._transaction.host import answer_of, encrypted
 from .._transaction.manifest import Manifest, Store
 
@@ -27,17 +28,19 @@ Facts = dict[str, t.Any]
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
 
 PROPERTIES = "Id,LoadState,ActiveState,SubState,ControlGroup,MemoryCurrent,NRestarts,ExecStart,Transient"
-UNIT = re.compile(r"pyhost-(.+)\.(?:service|socket)")
+UNIT = re.compile(r"pyhost-([^.]+)\.(?:.+\.)?(?:service|socket)")
 DAEMON = re.compile(rb"\(wsgi:([^)]+)\)")
 """Title of a process that mod_wsgi runs inside the front end."""
 
 AT_ONCE = 16
 """Requests at a time: one application that hangs does not hold up the others."""
 
+DATA = "var/lib/pyhost"
+
 PLACES = (
     ("release", "srv/pyhost", "*/"),
     ("cache", "var/cache/pyhost", "*/"),
-    ("data", "var/lib/pyhost", "[!.]*/"),
+    ("data", DATA, "[!.]*/"),
     ("socket", "run/pyhost", "*.sock"),
     ("environment", "etc/pyhost", "*.env"),
     ("script", "etc/pyhost/mod_wsgi", "*.wsgi"),
@@ -82,6 +85,10 @@ class Wanted:
     serves: Mapping[str, Sequence[str]] = field(default_factory=dict)
     inside: str = "wsgi"
     questions: Sequence[Question] = ()
+    guarded: bool = False
+    """Whether the host has a table that guards endpoints."""
+    closed: Sequence[str] = ()
+    """Endpoints of this host that it must not be able to open itself."""
     url: str = "http://127.0.0.1:80/"
 
 
@@ -170,6 +177,8 @@ class Status:
             "certificates": self._certificates(),
             "health": self._health(wanted),
             "orphans": self._orphans(wanted, units),
+            "guard": "missing" if wanted.guarded and self.run(list(reach.TABLE))[0] else "",
+            "open": reach.answering(wanted.closed),
             "interrupted": sorted(self.store.journals()),
         }
 
@@ -349,10 +358,14 @@ class Status:
             if name not in wanted.apps and not (kind == STAYS and name in wanted.absent)
         ]
         users = {*wanted.apps.values(), *wanted.absent}
+        # Data that stays keeps its account, which may have any name.
+        data = [self.root / DATA / name for name in wanted.absent]
+        kept = {place.stat().st_uid for place in data if place.is_dir()}
         gone += [
             {"kind": "user", "name": account.pw_name, "application": account.pw_name}
             for account in self.accounts()
-            if account.pw_gecos == ACCOUNT and account.pw_name not in users
+            if is_ours(account) and not is_retired(account)
+            and account.pw_name not in users and account.pw_uid not in kept
         ]
         return sorted(gone, key=lambda orphan: (orphan["application"], orphan["kind"], orphan["name"]))
 

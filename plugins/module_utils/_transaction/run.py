@@ -27,6 +27,7 @@ from pathlib import Path
 from .._fs import MANAGED, Node, look, make_folders, missing_folders, new, old, remove_folders, replace, sync, write
 from .._gateway import status_of
 from .._text import decode, unforeseen
+from . import reach
 from .host import Host, Systemd, TransactionError, Unit, served_by
 from .manifest import Journal, Manifest, Store
 from .stage import Change, Test, blame, sweep, test_live, test_staged
@@ -134,6 +135,10 @@ class Wish:
     retire: frozenset[str] = frozenset()
     listen: tuple[str, ...] = ()
     """Where its units listen over TCP; they give way who are replaced or retired."""
+    closed: tuple[str, ...] = ()
+    """Endpoints of its sockets that must not be open to this host itself."""
+    proofs: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By unit, a command that fails where what the unit has loaded is gone."""
     test: Test | None = None
     probe: Probe | None = None
     partial: bool = False
@@ -218,6 +223,8 @@ class Transaction:
             if not plan.idle:
                 self._refuse_what_somebody_holds(plan)
                 tested = self._test(plan)
+                if self._opens(plan) and not self.check:
+                    reach.prove(self.host)
         except Exception as error:
             # The killed run may have put in service what is no longer there.
             if mine and not self.check:
@@ -375,6 +382,7 @@ class Transaction:
             unit: {"up": states[unit].up, "enabled": states[unit].enabled, "masked": states[unit].load == "masked"}
             for unit in (*wish.units, *sorted(replaced)) if unit not in mine.units
         }
+        touched = {**dict.fromkeys(self._lost(states), "reload"), **touched}
         # Somebody else's unit that does not run has nothing to reload.
         touched = {unit: verb for unit, verb in touched.items()
                    if unit not in dropped and unit not in replaced and (unit in wish.units or states[unit].up)}
@@ -517,7 +525,17 @@ class Transaction:
         }
         return {unit: "restart" if (unit, "restart") in needs else "reload" for unit, _verb in sorted(needs)}
 
+    def _lost(self, states: t.Mapping[str, Unit]) -> list[str]:
+        """Return the units that run, but without what they have loaded."""
+        return [unit for unit, command in self.wish.proofs.items()
+                if states[unit].up and self.host.run(command)[0]]
+
     # Step 3: test
+
+    def _opens(self, plan: Plan) -> bool:
+        """Whether sockets start that must be closed to most."""
+        units = {*plan.start, *plan.journal.touched}
+        return bool(self.wish.closed) and any(unit.endswith(".socket") for unit in units)
 
     def _refuse_what_somebody_holds(self, plan: Plan) -> None:
         """No server's test tells that it could not listen."""
@@ -565,6 +583,8 @@ class Transaction:
                                   set(journal.retired) - self.wish.retire)
             self._prove({*self.wish.units, *(unit for unit in journal.touched if before[unit].up)}, since,
                         quiet=not (journal.touched or plan.start))
+            if self._opens(plan):
+                reach.reject_open(self.wish.closed)
             self._probe(logged, since)
             self._ask(requests, workers, since)
             self._stop(journal.retired)
@@ -917,7 +937,7 @@ def _with(below: dict[str, dict[str, str]], above: dict[str, dict[str, str]]) ->
 
 def _application(unit: str) -> str | None:
     """Return the application that a unit's name tells."""
-    name = unit.rpartition(".")[0]
+    name = unit.partition(".")[0]
     return name.removeprefix("pyhost-") if name.startswith("pyhost-") else None
 
 

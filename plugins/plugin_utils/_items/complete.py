@@ -30,6 +30,9 @@ def complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[
     checked = validator.value(path, items, wanted)
     if not validator.problems:
         for index, item in enumerate(checked):
+            if "user" in item:
+                # Only an account that is named may be on the host already.
+                item["named"] = item["user"] is not None
             if "user" in item and item["user"] is None:
                 try:
                     item["user"] = check_user(item["name"])

@@ -62,6 +62,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("network"),
     like("writable_paths"),
     like("jit"),
+    like("limits"),
     _health("The request that a new release must answer before it is complete, asked in its sandbox."),
     Key(
         "published",

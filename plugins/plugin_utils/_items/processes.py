@@ -4,22 +4,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 import typing as t
+from collections.abc import Sequence
 
 from ...module_utils import _layout
 from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, BackEnd
 from ...module_utils._gateway import endpoint
-from ...module_utils._release.sandbox import service
+from ...module_utils._release.sandbox import TASKS, limits, service, temporary
 from .._keys.checks import parse_size
 from .._keys.key import Problem
 from .._servers import server
 from .._servers.server import Item
 from .complete import BadItems, complete
 from .roles import ITEMS
-
-# Beside the threads that answer requests and those of the server: commands that an application starts.
-_TASKS = 512
 
 
 def processes(path: str, items: t.Any) -> list[Item]:
@@ -53,12 +53,17 @@ def _derive(row: BackEnd, item: Item) -> Item:
         "code": item["code"] or f"{base}/code",
         "venv": item["venv"] or f"{base}/venv",
         "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
-        "sandbox": service(item["network"], item["jit"], loopback=row.loopback),
-        "tasks": item["limits"]["tasks"] or _tasks(row, item),
+        "sandbox": [
+            *service(item["network"], item["jit"], loopback=row.loopback),
+            *temporary(parse_size(item["limits"]["memory"])),
+            *(bounds := _bounds(row, item)),
+        ],
+        "bounds": bounds,
         "request": _request(item, str(base), listen),
         "body": parse_size(item["limits"]["body"]),
         "state": _layout.state(name),
         "listen": listen,
+        "closed": closed(listen, item["allow"]),
         # Only endpoints on other hosts need the network; the rest is reached over a unix socket.
         "tcp": any(not endpoint.startswith("/") for endpoint in listen),
     }
@@ -79,9 +84,27 @@ def _request(item: Item, file: str, listen: list[str]) -> Item:
     }
 
 
+def _bounds(row: BackEnd, item: Item) -> list[str]:
+    """Return the limits of a unit."""
+    given = item["limits"]
+    return limits(parse_size(given["memory"]), given["tasks"] or _tasks(row, item), given["cpu"])
+
+
+def closed(listen: Sequence[str], allow: Sequence[str]) -> list[str]:
+    """Return the endpoints over TCP whose own address is none of those that may open them."""
+    found = []
+    for where in (where for where in listen if not where.startswith("/")):
+        # systemd takes names of networks too. What those contain cannot be told from here.
+        with contextlib.suppress(ValueError):
+            own = ipaddress.ip_address(where.rpartition(":")[0].strip("[]"))
+            if not any(own in ipaddress.ip_network(address, strict=False) for address in allow):
+                found.append(where)
+    return found
+
+
 def _tasks(row: BackEnd, item: Item) -> int:
     """Return how many processes and threads a service may have: each process of a server has some of its own."""
-    return _TASKS + row.tasks + int(item["processes"]) * (int(item["threads"]) + 4)
+    return TASKS + row.tasks + int(item["processes"]) * (int(item["threads"]) + 4)
 
 
 def _quoted(value: str) -> str:

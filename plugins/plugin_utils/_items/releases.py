@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ...module_utils._layout import application, cache, state
-from .._keys.checks import WEB_GROUP
+from ...module_utils._release.sandbox import TASKS
+from .._keys.checks import WEB_GROUP, parse_size
 from .._servers.server import Item
 from .complete import complete
 from .keys import RELEASE_ITEM
@@ -20,8 +21,14 @@ def releases(path: str, items: t.Any) -> list[Item]:
         return {
             "name": item["name"],
             "user": item["user"],
+            "account": {key: item[key] for key in ("name", "user", "named")},
             "build": {
-                **{key: value for key, value in item.items() if key != "published"},
+                **{key: value for key, value in item.items() if key not in ("published", "named")},
+                "limits": {
+                    "memory": parse_size(item["limits"]["memory"]),
+                    "tasks": item["limits"]["tasks"] or TASKS,
+                    "cpu": item["limits"]["cpu"],
+                },
                 "health": {**item["health"], "mount": item["health"]["mount"].rstrip("/")},
             },
             "folders": [

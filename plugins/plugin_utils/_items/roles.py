@@ -182,7 +182,7 @@ _APP = Role(
         Key(
             "app_purge",
             "list",
-            "Names among app_absent whose data and account are removed too.",
+            "Names among app_absent whose data is removed too; their accounts are locked.",
             default=[],
             elements="str",
             example=["blog"],

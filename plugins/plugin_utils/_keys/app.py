@@ -92,7 +92,7 @@ LIMITS = (
     Key(
         "memory",
         "str",
-        "Most memory of all its processes together.",
+        "Maximum memory for all processes of the application and its temporary files; each build step may use as much.",
         default="512M",
         example="512M",
         check=checks.size,
@@ -100,7 +100,7 @@ LIMITS = (
     Key(
         "tasks",
         "int",
-        "Most processes and threads together; left out: 512 more than its server needs.",
+        "Maximum number of processes and threads. Default: 512 more than its server needs; for a build step: 512.",
         example=2048,
         check=checks.at_least(16, 4194304),
     ),
@@ -361,7 +361,8 @@ APP: tuple[Key, ...] = (
     Key(
         "user",
         "str",
-        "Account that runs the application; left out: named like the application.",
+        "Account that runs the application. Default: its own, named like the application. Applications that name the"
+        " same account share it; an account that exists on the host already is used only if it is named here.",
         example="shop",
         check=check_user,
     ),
@@ -387,7 +388,13 @@ APP: tuple[Key, ...] = (
         choices=("present", "absent"),
         example="absent",
     ),
-    Key("purge", "bool", "With absent: remove the data and the account too.", default=False, example=True),
+    Key(
+        "purge",
+        "bool",
+        "With absent: remove the data too, kill what runs as the account, and lock the account for good.",
+        default=False,
+        example=True,
+    ),
     Key(
         "extra",
         "dict",

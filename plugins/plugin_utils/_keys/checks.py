@@ -11,11 +11,16 @@ import posixpath
 import re
 import typing as t
 
-# Accounts of Debian's base-passwd and of its usual services: an application must not run as one of them.
+# Accounts and groups of Debian's base-passwd, of systemd and of usual packages, and the logins of Debian's images. The
+# group of an account has its name, so neither can be an application's. What else a host has, only the host knows.
 SYSTEM_ACCOUNTS = frozenset(
-    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt messagebus sshd"
-    " systemd-network systemd-resolve systemd-timesync systemd-journal sudo adm tty disk kmem shadow users staff"
-    " docker postgres mysql redis memcache postfix".split()
+    "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody nogroup _apt operator"
+    " adm tty disk kmem shadow utmp users staff src sasl sudo wheel dialout fax voice cdrom floppy tape audio dip video"
+    " plugdev input sgx kvm render crontab netdev messagebus polkitd sshd ssh _ssh ssl-cert uuidd tss rdma i2c gpio spi"
+    " lxd docker libvirt libvirt-qemu libvirtdb podman incus incus-admin bluetooth avahi lpadmin scanner wireshark"
+    " postgres mysql redis memcache postfix postdrop ntp ntpsec chrony dnsmasq bind unbound named nginx lighttpd apache"
+    " httpd cherokee uwsgi caddy haproxy varnish certbot"
+    " admin administrator debian ubuntu vagrant ansible ec2-user cloud-user pi".split()
 )
 
 # The group that the front ends' workers run as on Debian: nginx, lighttpd and Apache alike.
@@ -85,7 +90,7 @@ name = pattern(
 def check_user(value: t.Any) -> str:
     """Take the name of an account that may run an application."""
     if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
-        raise ValueError(f"'{value}' is an account of the system; set 'user' to a name of the application's own")
+        raise ValueError(f"'{value}' is an account or a group of the system; set 'user' to another name")
     return str(name(value))
 
 
@@ -97,6 +102,8 @@ def domain(value: t.Any) -> str:
             f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
             " or *.shop.example.org (international names in their xn-- form)"
         )
+    if domain == "default":
+        raise ValueError("'default' is the name of the site for unknown hosts; write default: true, or another domain")
     return domain
 
 

@@ -177,6 +177,7 @@ class Inventory:
         given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP)
         app["name"] = name
+        app["named"] = app["user"] is not None
         if app["user"] is None and len(check.problems) == before:
             try:
                 app["user"] = check_user(name)

@@ -12,6 +12,7 @@ from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from .._items.roles import ITEMS
 from .._keys.host import HOST
 from .._keys.key import Key
+from .guard import PART, guard
 from .inventory import App
 from .topology import Published, Topology
 
@@ -42,6 +43,7 @@ def model(topology: Topology, host: str) -> Model:
     settings = topology.inventory.settings[host]
     published = sites(topology, host)
     frontend = settings["pyhost_frontend"] if host in topology.frontends else ""
+    guarded = _guarded(topology, host)
     return {
         "apps": [_release(app, first=runs_on[app["name"]][0] == host) for app in here],
         "retired": [name for app in here for name in _retired(app, topology.protocol(app["name"], host))],
@@ -52,8 +54,12 @@ def model(topology: Topology, host: str) -> Model:
             for back_end in BACK_ENDS
         },
         "frontend": frontend,
+        "guard": guarded,
         # Where there is one, it replaces the others itself.
-        "replaced": [] if frontend else [f"frontend_{name}" for name in FRONT_ENDS],
+        "replaced": [
+            *([] if frontend else [f"frontend_{name}" for name in FRONT_ENDS]),
+            *([] if guarded else [PART]),
+        ],
         "sites": _known(published, ITEMS[f"frontend_{frontend}_sites"]) if frontend else [],
         "urls": [
             {
@@ -128,9 +134,11 @@ def _known(items: list[Model], keys: tuple[Key, ...]) -> list[Model]:
 def _release(app: App, *, first: bool) -> Model:
     shared = f"{_layout.state(app['name'])}/"
     published = {*app["static"].values(), *app["private"].values()}
-    keys = ("user", "python", "wsgi", "setup", "build_timeout", "env", "keep", *_SANDBOX_EXCEPTIONS)
+    keys = ("python", "wsgi", "setup", "build_timeout", "env", "keep", "limits", *_SANDBOX_EXCEPTIONS)
     return {
         "name": app["name"],
+        # Left out unless it is named: only then may the host have it already.
+        **({"user": app["user"]} if app["named"] else {}),
         **{key: app[key] for key in keys},
         "health": _health(app),
         "source": _given(app["source"]),
@@ -140,6 +148,17 @@ def _release(app: App, *, first: bool) -> Model:
         "static": {**app["static"], **app["private"]},
         "published": sorted(path for path in published if path.startswith(shared)),
     }
+
+
+def _guarded(topology: Topology, host: str) -> Model | None:
+    """Return the endpoints that only the server of a front end may open, or only systemd listen at, on a host."""
+    opened = [(app.name, on) for app in topology.published.get(host, []) for on in app.on if on != host]
+    listening = [name for name in topology.runs_on if (name, host) in topology.remote]
+    return guard(
+        [topology.endpoint(topology.views[name][on].app, on) for name, on in opened],
+        [topology.endpoint(topology.views[name][host].app, host) for name in listening],
+        [_plain(topology.address(frontend)) for way in opened for frontend in topology.remote[way]],
+    )
 
 
 def _process(topology: Topology, app: App, host: str) -> Model:

@@ -228,6 +228,25 @@ def _users_are_apart(topology: Topology) -> Iterator[Problem]:
                 )
 
 
+def _accounts_are_apart(topology: Topology) -> Iterator[Problem]:
+    """Nobody gets an account of another application that does not name it, even if that one is absent."""
+    for host in topology.backends:
+        seen = [
+            views[host]
+            for name, views in topology.views.items()
+            if host in views and (host in topology.runs_on[name] or views[host].app["state"] == "absent")
+        ]
+        unnamed = {view.app["user"]: view for view in seen if not view.app["named"]}
+        for view in seen:
+            other = unnamed.get(view.app["user"])
+            if view.app["named"] and other and view.app["state"] == "present":
+                yield Problem(
+                    f"{view.path}.user",
+                    f"'{view.app['user']}' is the account of {other.path}; choose another one, or write"
+                    f" `user: {view.app['user']}` there too if both shall be one to the system",
+                )
+
+
 def _addresses_are_known(topology: Topology) -> Iterator[Problem]:
     asked: dict[str, None] = {}
     for (_name, host), frontends in topology.remote.items():
@@ -244,16 +263,34 @@ def _addresses_are_known(topology: Topology) -> Iterator[Problem]:
 
 
 def _ports_are_free(topology: Topology) -> Iterator[Problem]:
+    # Two names of the inventory may be one host: what counts is the address.
     taken: dict[tuple[str, int], str] = {}
+    leaving = _ports_that_are_left(topology)
     for name, on in topology.runs_on.items():
         for host in on:
-            view = topology.views[name][host]
-            if view.app["port"] is None and (name, host) not in topology.remote:
+            view, is_remote = topology.views[name][host], (name, host) in topology.remote
+            if view.app["port"] is None and not is_remote:
                 continue
             port = topology.port(view.app)
-            other = taken.setdefault((host, port), view.path)
+            other = taken.setdefault((topology.address(host) if is_remote else host, port), view.path)
             if other != view.path:
                 yield Problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
+            elif (left := leaving.get((host, port), view.path)) != view.path:
+                yield Problem(
+                    f"{view.path}.port",
+                    f"{port} is the port of {left}, which is absent: front ends that this run does not reach would"
+                    " send its visitors here; choose another",
+                )
+
+
+def _ports_that_are_left(topology: Topology) -> dict[tuple[str, int], str]:
+    """Return the paths of absent applications by host and port."""
+    return {
+        (host, topology.port(view.app)): view.path
+        for views in topology.views.values()
+        for host, view in views.items()
+        if view.app["state"] == "absent"
+    }
 
 
 _RULES: t.Final[tuple[Rule, ...]] = (
@@ -266,6 +303,7 @@ _RULES: t.Final[tuple[Rule, ...]] = (
     _private_is_separate,
     _settings_have_effect,
     _users_are_apart,
+    _accounts_are_apart,
     _addresses_are_known,
     _ports_are_free,
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, FrontEnd, protocols
+from ...module_utils._release.sandbox import ENDPOINT_PORTS
 from .inventory import App, Inventory, View
 
 
@@ -23,8 +24,9 @@ class Published:
 
 
 def stable_port(name: str) -> int:
-    """Return the TCP port of an application of that name, from 20000 to 29999."""
-    return 20000 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 10000
+    """Return the TCP port of an application of that name, one of those that no application may listen at."""
+    first, last = ENDPOINT_PORTS
+    return first + int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % (last - first + 1)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 from ...module_utils._gateway import endpoint
+from .._items.processes import closed
 
 Model = Mapping[str, t.Any]
 Item = dict[str, t.Any]
@@ -47,10 +48,17 @@ def wanted(models: Mapping[str, Model], host: str) -> Item:
         if item["name"] not in published
     }
     return {
-        "apps": {str(app["name"]): str(app["user"]) for app in model["apps"]},
+        "apps": {str(app["name"]): str(app.get("user") or app["name"]) for app in model["apps"]},
         "absent": list(model["absent"]),
         "serves": {name: list(row.serves) for name, row in BACK_ENDS.items()},
         "inside": INSIDE_THE_FRONT_END,
+        "guarded": model["guard"] is not None,
+        "closed": [
+            endpoint
+            for items in model["backends"].values()
+            for item in items
+            for endpoint in closed(item["listen"], item["allow"])
+        ],
         "questions": [
             {
                 "app": name,
@@ -178,6 +186,7 @@ def _host(
     front_ends = dict(result.get("front_ends") or {})
     problems = [message] if message else _front_end_problems(asked, front_ends)
     problems += [f"the last run was interrupted in {part}; run site again" for part in result.get("interrupted") or []]
+    problems += _reach_problems(result)
     certificates = _certificates(result.get("certificates") or {}, now)
     problems += filter(None, map(_ending, certificates))
     if asked and not front_ends:
@@ -237,6 +246,20 @@ def _front_end_problems(asked: str, found: Mapping[str, Item]) -> list[str]:
     elif asked and found[asked]["state"] not in RUNS:
         problems.append(f"{found[asked]['unit']} is {found[asked]['state']}")
     return problems
+
+
+def _reach_problems(result: Item) -> t.Iterator[str]:
+    """Yield what is wrong with who may open endpoints, or listen there."""
+    if result.get("guard"):
+        yield (
+            f"the nftables table inet pyhost is {result['guard']}, so every account of this host can open the endpoints"
+            " that its front end opens, and listen at those of its applications; run site"
+        )
+    for opened in result.get("open") or []:
+        yield (
+            f"the endpoint {opened} accepts connections from its own host, not from front ends alone;"
+            " systemd must be able to filter with BPF (IPAddressDeny=)"
+        )
 
 
 def _problems(found: Item, described: Item) -> list[str]:

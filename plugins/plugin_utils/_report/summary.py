@@ -13,7 +13,8 @@ from .report import Item, Model, Report, answers_of
 from .table import NOTHING, health, layout, listed
 
 PHASES = (
-    "packages", "accounts", "build", "switch", "certificates", "publish", "issue", "secure", "removal",
+    "packages", "guard", "accounts", "folders", "build", "switch", "certificates", "publish", "issue", "secure",
+    "removal",
 )  # fmt: skip
 """What tasks do, in this order; each registers its result as C(__ROLE_done_PHASE)."""
 

@@ -8,6 +8,7 @@ import posixpath
 import typing as t
 
 from ...module_utils._layout import wsgi_script
+from ...module_utils._release.sandbox import BUILD, SLICE
 from .._keys.app import like
 from .server import BackEndServer, Item
 
@@ -44,11 +45,38 @@ def daemon_options(wanted: t.Mapping[str, t.Any], limits: t.Mapping[str, t.Any])
     ]
 
 
+# Seconds that the check of an application inside Apache may take.
+_CHECK_TIMEOUT = 600
+
+
+def _check(item: Item) -> list[str]:
+    """Return the beginning of a command line: it runs its rest in a unit as builds do, and prints why it failed.
+
+    The words come through the journal: a process that the check leaves behind cannot hold a pipe of this command open.
+    """
+    script = (
+        f"unit=pyhost-{item['name']}.build.check-$$.service;"
+        ' systemd-run --wait --quiet --collect --unit=$unit "$@" && exit; status=$?;'
+        " journalctl --sync; journalctl --unit=$unit --lines=20 --output=cat --no-pager --quiet; exit $status"
+    )
+    writable = " ".join(f"-{path}" for path in [item["state"], *item["writable_paths"]])
+    settings = [
+        *BUILD,
+        *item["bounds"],
+        f"User={item['user']}",
+        f"ReadWritePaths={writable}",
+        f"RuntimeMaxSec={_CHECK_TIMEOUT}",
+        "TimeoutStopSec=10",
+    ]
+    return ["sh", "-c", script, "sh", f"--slice={SLICE}", *(f"--property={setting}" for setting in settings)]
+
+
 def _derive(item: Item) -> Item:
     script = wsgi_script(item["name"])
     variables = {"HOME": item["state"], "STATE_DIRECTORY": item["state"], "LANG": "C.UTF-8", **item["env"]}
     return {
         "script": script,
+        "check": _check(item),
         # As Python writes them.
         "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
         "daemon": daemon(item["name"], script, daemon_options(item, item["limits"])),

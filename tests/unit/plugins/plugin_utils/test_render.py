@@ -55,6 +55,12 @@ def test_an_entry_is_one_file_an_item(roles: Path) -> None:
     assert "variables" not in options
 
 
+def test_a_list_of_the_item_becomes_the_words_of_a_command(roles: Path) -> None:
+    items = [{"name": "shop", "check": ["sh", "-c", "echo {name} $$"]}]
+    options = good(roles, files=[{"path": "/a", "content": "", "each": items, "command": ["{check}", "--", "{name}"]}])
+    assert options["files"][0]["command"] == ["sh", "-c", "echo {name} $$", "--", "shop"]
+
+
 def test_names_are_filled_in_everywhere(roles: Path) -> None:
     options = good(
         roles, files=[{"path": "/a/{item}", "content": "{item} {} { return; }", "each": ["one", 2]}],
@@ -159,7 +165,7 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"absent": ["x"]}, ['absent[0].path: "x" should be an absolute path']),
     ({"units": ["nginx"]}, ['units[0].name: "nginx" should be the full name of a unit, such as nginx.service']),
     ({"units": [{"nam": "a.service"}]},
-     ["units[0].nam: is no key here; did you mean name? (each, name)", "units[0].name: is missing"]),
+     ["units[0].nam: is no key here; did you mean name? (each, name, proof)", "units[0].name: is missing"]),
     ({"keep": "/x"}, ['keep: "/x" should be a list']),
     ({"keep_units": [1]}, ["keep_units[0]: 1 should be a dictionary"]),
     ({"variables": []}, ["variables: [] should be a dictionary"]),

@@ -481,6 +481,15 @@ def test_a_release_that_takes_too_long(make: Make) -> None:
     assert "health.timeout: 30 seconds were not enough for import and answer" in str(caught.value)
 
 
+def test_builds_and_trials_have_the_limits_of_their_application(make: Make) -> None:
+    shop = app(wsgi="a:b", setup=[{"run": "x"}], limits={"memory": 64 << 20, "tasks": 99, "cpu": "50%"})
+    builder, stage = make(shop)
+    run(builder)
+    assert {"setup[0] (x)", "wsgi (a:b)"} <= {step.name for step in stage.steps}
+    wanted = {f"MemoryMax={64 << 20}", f"MemorySwapMax={64 << 20}", "TasksMax=99", "CPUQuota=50%"}
+    assert all(wanted <= {*step.limits} for step in stage.steps if step.name != "python")
+
+
 # What a tool says, and what is said to whoever has to do something about it.
 ADVICE = {
     "full disk": (
@@ -488,6 +497,7 @@ ADVICE = {
         says("x: No space left on device"),
         r"the disk of .*/shop/.* has [0-9]+ MiB left; make room",
     ),
+    "no memory": ("requirements", says("Killed"), "if it was killed for its memory: .* raise limits.memory"),
     "no index": ("requirements", says("Failed to establish a new connection"), "the package index must be reached"),
     "no index for uv": (
         "server_requirements",

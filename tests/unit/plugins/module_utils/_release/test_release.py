@@ -29,6 +29,7 @@ OTHER: dict[str, dict[str, t.Any]] = {
     "requirements": {"requirements": ["Django==5.2.9"]},
     "no requirements": {"requirements": []},
     "the source's requirements": {"requirements": None},
+    "account": {"user": "web"},
     "setup": {"setup": [{"run": "migrate --noinput", "once": True}]},
     "static": {"static": {"/static/": "public"}},
     "wsgi": {"wsgi": "shop.wsgi:app"},

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import fnmatch
 import subprocess
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._release import step as steps
 from ansible_collections.pyhost.web.plugins.module_utils._release.step import (
     BUILD,
     Outcome,
@@ -43,6 +46,57 @@ def test_missing_folder_is_a_failure() -> None:
 def test_the_end_of_long_output() -> None:
     said = Outcome(1, "".join(f"{number}\n" for number in range(100)), "50%\r100%\n\nlast").said.splitlines()
     assert (len(said), said[0], said[-3:]) == (40, "63", ["50%", "100%", "last"])
+
+
+LIVES_ON = """
+import subprocess, sys
+print("said", flush=True)
+print(subprocess.Popen(["sleep", "60"]).pid, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("size", [0, 1 << 20], ids=["output", "input"])
+def test_a_step_ends_when_it_ends_whoever_has_its_pipes(size: int) -> None:
+    """The unit takes its own processes along; those of the running application may have been given its pipes."""
+    begun = asyncio.wait_for(steps._communicate(["python3", "-c", LIVES_ON], b"x" * size), 30)
+    outcome = asyncio.run(begun)
+    subprocess.run(["kill", outcome.err.strip()], check=True)
+    assert (outcome.status, outcome.out) == (0, "said\n")
+
+
+def test_all_that_a_step_said_arrives() -> None:
+    outcome = asyncio.run(steps._communicate(["sh", "-c", "cat; seq 200000; echo last >&2; exit 7"], b"first\n"))
+    assert (outcome.status, outcome.err) == (7, "last\n")
+    assert outcome.out.endswith("\n199999\n200000\n")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The command line of a step, which is not run."""
+    found: list[str] = []
+
+    async def note(words: list[str], _text: bytes) -> Outcome:
+        found.extend(words)
+        return Outcome(0, "", "")
+
+    monkeypatch.setattr(steps, "_communicate", note)
+    asyncio.run(steps.Systemd().run(Step("build-x", "setup[0]", "shop", "true", {"TOKEN": "a-secret"})))
+    return found
+
+
+def test_no_unit_of_an_application_has_the_name_of_a_step(command: list[str]) -> None:
+    (unit,) = (word.removeprefix("--unit=") for word in command if word.startswith("--unit="))
+    assert fnmatch.fnmatch(unit, steps.UNITS)
+    for name in ("build", "build-x", "x-build-", "build_1"):
+        for other in (f"pyhost-{name}.service", f"pyhost-{name}.socket", f"pyhost-{name}.worker.build@1.service"):
+            assert not fnmatch.fnmatch(other, steps.UNITS)
+
+
+def test_a_step_has_limits_and_tells_no_secret(command: list[str]) -> None:
+    settings = [word.removeprefix("--property=") for word in command]
+    assert {f"MemoryMax={512 << 20}", f"MemorySwapMax={512 << 20}", "TasksMax=512"} <= {*settings}
+    assert "--slice=pyhost.build.slice" in command
+    assert "a-secret" not in " ".join(command)
 
 
 def test_builds_leave_the_memory_of_the_running_application_alone() -> None:

@@ -72,8 +72,10 @@ class _Folder(Status):
 
     def accounts(self) -> list[pwd.struct_passwd]:
         return [
-            pwd.struct_passwd((name, "x", 1, 1, comment, "/", "/"))
+            # What is in the folder belongs to whoever runs the tests.
+            pwd.struct_passwd((name, "x", os.getuid() if name in holders else -1, 1, comment, "/", "/"))
             for name, comment in self.case.get("accounts", {}).items()
+            for holders in [self.case.get("holders", ())]
         ]
 
 

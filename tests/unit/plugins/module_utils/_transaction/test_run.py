@@ -765,3 +765,8 @@ def test_disk_full_at_any_point(host: t.Any, reset: t.Callable[[], None], how: s
         host.apply(new(host))
         assert host.tree() == after, step
         in_order(host)
+
+
+@pytest.mark.parametrize("kind", ["service", "socket", "worker.mail@1.service"])
+def test_each_unit_of_an_application_tells_its_name(kind: str) -> None:
+    assert run._application(f"pyhost-my-shop.{kind}") == "my-shop"

@@ -213,3 +213,25 @@ def test_a_site_with_tls_has_what_its_certificate_is_made_of() -> None:
 def test_certificates_that_a_site_cannot_have(front_end: str, site: dict[str, t.Any], words: str) -> None:
     with pytest.raises(BadItems, match=words):
         sites(f"frontend_{front_end}_sites", [{"mounts": [MOUNT], **site}])
+
+
+def _process(**given: t.Any) -> dict[str, t.Any]:
+    base = {"name": "shop", "wsgi": "shop:app", "release": "/srv/pyhost/shop", "protocol": "http"}
+    return processes("backend_mod_wsgi_apps", [{**base, **given}])[0]
+
+
+def test_what_a_service_has_in_memory_is_a_part_of_its_own() -> None:
+    sandbox = _process(limits={"memory": "256M", "tasks": 700, "cpu": "50%"})["sandbox"]
+    quarter, eighth = (f"mode=1777,size={size << 20},nr_inodes={size << 6}" for size in (64, 32))
+    wanted = {f"TemporaryFileSystem=/tmp:{quarter} /var/tmp:{eighth}", f"TemporaryFileSystem=/dev/shm:{eighth}"}
+    assert wanted <= {*sandbox}
+    assert {f"MemoryMax={256 << 20}", f"MemorySwapMax={256 << 20}", "TasksMax=700", "CPUQuota=50%"} <= {*sandbox}
+
+
+def test_a_check_inside_apache_has_a_unit_as_every_step() -> None:
+    check = _process(protocol="wsgi", user="merchant", writable_paths=["/srv/x"], env={"TOKEN": "a-secret"})["check"]
+    assert check[:2] == ["sh", "-c"]
+    wanted = {"User=merchant", "NoNewPrivileges=yes", f"MemoryMax={512 << 20}", "RuntimeMaxSec=600"}
+    assert wanted <= {word.removeprefix("--property=") for word in check}
+    assert "--property=ReadWritePaths=-/var/lib/pyhost/shop -/srv/x" in check
+    assert "a-secret" not in " ".join(check)

@@ -1,0 +1,101 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether endpoints over TCP are closed to everybody but the front ends, found out by connecting.
+
+systemd filters a socket unit's addresses by BPF. Where the kernel or a container does not let it, systemd starts the
+socket all the same and writes a line to its journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+import typing as t
+
+from .host import Host, TransactionError
+
+TABLE = ("nft", "list", "table", "inet", "pyhost")
+"""Fails where the host has no table that guards the endpoints."""
+
+PATIENCE = 1.0
+"""Seconds to wait for a connection within this host; the filter drops packets without an answer."""
+
+PROOF = "pyhost.proof"
+FORBIDDEN, ALLOWED = "127.0.0.1", "127.0.0.2"
+
+
+def answering(endpoints: t.Iterable[str], source: str = "", patience: float = PATIENCE) -> list[str]:
+    """Return those of the endpoints (C(address:port), C([address]:port)) that accept a connection from this host.
+
+    Connections come from the address C(source), or from the endpoint's own. They take C(patience) seconds together.
+    """
+    found = set()
+    with contextlib.ExitStack() as stack:
+        waiting = stack.enter_context(selectors.DefaultSelector())
+        for endpoint in dict.fromkeys(endpoints):
+            address, _colon, port = endpoint.rpartition(":")
+            address = address.strip("[]")
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            client = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            client.setblocking(False)
+            # An address that the host does not have has no endpoint that could answer.
+            with contextlib.suppress(OSError):
+                client.bind((source or address, 0))
+                client.connect_ex((address, int(port)))
+                waiting.register(client, selectors.EVENT_WRITE, endpoint)
+        end = time.monotonic() + patience
+        while waiting.get_map() and (left := end - time.monotonic()) > 0:
+            for key, _events in waiting.select(left):
+                client = t.cast("socket.socket", key.fileobj)
+                if not client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    found.add(str(key.data))
+                waiting.unregister(client)
+    return sorted(found)
+
+
+def prove(host: Host) -> None:
+    """Raise TransactionError where the addresses that a socket unit denies can reach it.
+
+    A throw-away socket on the loopback denies one address and allows another, so that it is known to listen.
+    """
+    units = [f"{PROOF}.socket", f"{PROOF}.service"]
+    # An interrupted run may have left it.
+    host.run(["systemctl", "stop", *units])
+    port = _free_port()
+    allow = [f"ListenStream={FORBIDDEN}:{port}", "IPAddressDeny=any", f"IPAddressAllow={ALLOWED}"]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={PROOF}"]
+    try:
+        status, output = host.run([*command, *(f"--socket-property={line}" for line in allow), "sleep", "30"])
+        if status:
+            raise TransactionError(f"the proof that IPAddressDeny= filters could not begin: {output}")
+        endpoint = f"{FORBIDDEN}:{port}"
+        if answering([endpoint], FORBIDDEN):
+            raise TransactionError(
+                "IPAddressDeny= has no effect on this host, so everybody could open the applications' endpoints, and"
+                " none was started. systemd needs BPF for it: allow that in the container, use another kernel, or run"
+                " the applications on the host of their front end"
+            )
+        if not answering([endpoint], ALLOWED):
+            raise TransactionError(
+                f"the proof that IPAddressDeny= filters failed: {ALLOWED}, which the socket allows, cannot connect to"
+                f" {endpoint} either; check this host's firewall and its loopback"
+            )
+    finally:
+        host.run(["systemctl", "stop", *units])
+
+
+def reject_open(endpoints: t.Iterable[str]) -> None:
+    """Raise TransactionError where an endpoint answers this host's own address, which is none of a front end."""
+    found = answering(endpoints)
+    if found:
+        raise TransactionError(
+            f"{', '.join(found)}: accepts connections from this host itself, so IPAddressDeny= has no effect on it;"
+            " the kernel must let systemd use BPF"
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server((FORBIDDEN, 0)) as trial:
+        return int(trial.getsockname()[1])
