@@ -64,7 +64,9 @@ def needs(file: str) -> frozenset[str]:
     text = path.read_text(errors="replace")
     found = _imports(text, file) if path.suffix == ".py" else set()
     for name in NAMED.findall(text):
-        found |= _below(f"roles/{name}")
+        # What is included by a computed name stands for all roles of its kind.
+        folders = (ROOT / "roles").glob(f"{name}*" if name.endswith("_") else name)
+        found = found.union(*(_below(f"roles/{folder.name}") for folder in folders))
         for kind in ("action", "filter", "modules"):
             found |= {f"plugins/{kind}/{name}{suffix}" for suffix in (".py", ".yml")}
         found.add(f"playbooks/{name}.yml")

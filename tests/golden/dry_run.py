@@ -33,8 +33,8 @@ Data = dict[str, t.Any]
 # They sum up what the modules answered, and nothing of a host is made from it.
 REPORTS = ("pyhost.web.status", "pyhost.web.status_report")
 
-# What an inventory says of the host itself: its release of Debian, whether the ACME server refuses, and what earlier runs
-# have set up.
+# What an inventory says of the host itself: its release of Debian, whether the ACME server refuses, and what earlier
+# runs have set up.
 DEBIAN, ACME_REFUSES, COMPONENTS = "golden_debian", "golden_acme_refuses", "golden_components"
 NEWEST = "13"
 

@@ -37,7 +37,7 @@ def test_the_playbook_runs_the_role_app_and_what_is_generated() -> None:
     roles = [task["ansible.builtin.import_role"] for task in _site() if "ansible.builtin.import_role" in task]
     assert [role["name"] for role in roles] == ["pyhost.web.app"] * 2
     included = [task["ansible.builtin.import_tasks"] for task in _site() if "ansible.builtin.import_tasks" in task]
-    assert included == ["tasks/backends.yml", "tasks/frontends.yml", "tasks/summary.yml"]
+    assert included == ["tasks/guard.yml", "tasks/backends.yml", "tasks/frontends.yml", "tasks/summary.yml"]
 
 
 @pytest.mark.parametrize("name", ["backends", "frontends", "switch"])

@@ -223,6 +223,8 @@ def test_all_values_of_any_environment_are_found(env: dict[str, str]) -> None:
     (app,) = processes("backend_uwsgi_apps", [
         {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}])
     assert values_of("\n".join(["# managed", *app["environment"]])) >= {value for value in env.values() if value}
+    (app,) = processes("backend_mod_wsgi_apps", [
+        {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}])
     script = "\n".join(["import os", *(f"os.environ[{name}] = {value}" for name, value in app["variables"])])
     assert values_of(script) == {value for name, value in env.items() if name not in OPEN}
 
