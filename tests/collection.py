@@ -1,8 +1,8 @@
 """Makes ``ansible_collections.pyhost.web`` importable, as Ansible itself does it.
 
-Where ``PYHOST_COLLECTIONS`` is set (``make unit``), the installed artifact is tested; otherwise the checkout is, so that
-an editor can run a single test. Ansible's own variable does not count, as any shell that has read tools/env.sh has it
-set.
+Where ``PYHOST_COLLECTIONS`` is set (``make unit``), the installed artifact is tested; otherwise the checkout is, so
+that an editor can run a single test. Ansible's own variable does not count: any shell that has read tools/env.sh has
+it set.
 """
 
 from __future__ import annotations
