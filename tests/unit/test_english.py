@@ -89,7 +89,7 @@ def _prose(page: str) -> Iterator[str]:
 
 
 def _sentences(paragraph: str) -> list[str]:
-    return re.split(r"(?<=[.!?])[)\"'*]*\s+(?=[A-Z`*(\[\"'])", _without_code(paragraph))
+    return re.split(r"(?<=[.!?])[)\"'*]*\s+", _without_code(paragraph))
 
 
 def _too_long(paragraph: str) -> list[str]:
