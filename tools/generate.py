@@ -150,8 +150,8 @@ def _reference() -> str:
     return f"""<!-- {MADE} -->
 # Reference
 
-Every key of an application and every variable of a host, with type, default and an example. Use it to look up a name; the
-[docs by task](README.md) show how to combine them.
+Every key of an application and every variable of a host, with type, default and an example.
+Use it to look up a name. The [docs by task](README.md) show how to combine them.
 
 ## Keys of an application
 

@@ -229,8 +229,7 @@ def test_the_glossary_is_searched_in_prose(text: str, problem: str) -> None:
 
 
 def test_sentences_are_counted_without_tables_and_examples() -> None:
-    page = (
-        f"# Title\n\nShort. Then {'word ' * 30}end.\n\n| {'cell ' * 40} |\n\n```yaml\n{'x ' * 40}\n```\n\n- {'item ' * 30}\n"
-    )
+    prose = f"# Title\n\nShort. Then {'word ' * 30}end.\n\n- {'item ' * 30}\n"
+    page = f"{prose}\n| {'cell ' * 40} |\n\n```yaml\n{'x ' * 40}\n```\n"
     found = [sentence for paragraph in _prose(page) for sentence in _too_long(paragraph)]
     assert [sentence.split(":")[0] for sentence in found] == ["32 words"]
