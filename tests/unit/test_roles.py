@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
@@ -133,3 +134,15 @@ def test_what_switches_is_next_and_nothing_else_is(name: str) -> None:
     files = yaml.safe_load((ROOT / "roles" / f"backend_{name}" / "vars" / "main.yml").read_text())
     assert [file["follow"] for file in files[f"__backend_{name}_releases"]] == ["{release}/next"]
     assert not [file for file in files[f"__backend_{name}_files"] if "follow" in file]
+
+
+def test_no_comment_of_a_template_reads_as_the_mark_of_an_application() -> None:
+    """The summary and the blame for a mistake find an application by the comment above its lines."""
+    marks = [
+        (str(path.relative_to(ROOT)), line)
+        for folder in ("roles", "playbooks")
+        for path in sorted((ROOT / folder).rglob("*.j2"))
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*[#;/]+ application (?!\{\{ \S+ \}\}$)", line)
+    ]
+    assert marks == []
