@@ -233,3 +233,17 @@ def test_sentences_are_counted_without_tables_and_examples() -> None:
     page = f"{prose}\n| {'cell ' * 40} |\n\n```yaml\n{'x ' * 40}\n```\n"
     found = [sentence for paragraph in _prose(page) for sentence in _too_long(paragraph)]
     assert [sentence.split(":")[0] for sentence in found] == ["32 words"]
+
+
+def test_a_misspelt_key_in_an_example_is_found() -> None:
+    assert _problems_of_example({"pyhost_apps": {"shop": {"domain": ["shop.example.org"]}}})
+    assert _problems_of_example({"pyhost_frontend": "ngnix"})
+    assert _problems_of_example({"frontend_nginx_sites": [{"domains": ["a.example"], "mounts": [{"name": "shop"}]}]})
+
+
+@pytest.mark.parametrize(
+    ("link", "dead"),
+    [("docs/tls.md#use-acme", False), ("docs/tls.md#nowhere", True), ("docs/none.md", True), ("#quick-start", False)],
+)
+def test_a_dead_link_is_found(link: str, dead: bool) -> None:
+    assert _dead(ROOT / "README.md", link) == dead
