@@ -421,14 +421,16 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _command
+from ..module_utils._errors import PyhostError
 from ..module_utils._fs import Node
 from ..module_utils._mask import Mask
 from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
-from ..module_utils._transaction.host import Host, TransactionError, encrypted
+from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
 from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
 from ..module_utils._transaction.secret_file import values_of
 from ..module_utils._transaction.stage import Change, Test
+from ..module_utils._web import encrypted
 
 STATE = Path("/var/lib/pyhost/.manifest")
 
@@ -555,7 +557,7 @@ def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
     """
     contents = secrets_of(params)
     # A record that cannot be read has its own message; this one is not to hide it.
-    with contextlib.suppress(TransactionError, OSError):
+    with contextlib.suppress(PyhostError, OSError):
         for manifest in Store(state).manifests().values():
             for path in (path for path, known in manifest.files.items() if known["secret"]):
                 with contextlib.suppress(OSError):
@@ -625,7 +627,7 @@ def main() -> None:
         wish = wish_of(params)
         outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
     except Exception as error:
-        told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
+        told = str(error) if isinstance(error, PyhostError) else unforeseen(error)
         details = clean(getattr(error, "details", {}))
         # To look for many secrets in megabytes of output would take minutes.
         module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)

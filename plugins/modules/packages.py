@@ -88,7 +88,8 @@ debian:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
+from ..module_utils._errors import PyhostError
+from ..module_utils._packages.apt import Host, Packages, apt_run
 from ..module_utils._text import printable, unforeseen
 
 
@@ -108,7 +109,7 @@ def main() -> None:
         missing = packages.missing()
         disabled = [] if module.check_mode else packages.install(missing)
     except Exception as problem:
-        is_known = isinstance(problem, (PackagesError, OSError))
+        is_known = isinstance(problem, (PyhostError, OSError))
         module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
     for text in packages.warnings:
         module.warn(printable(text))

@@ -9,8 +9,6 @@ Private to the collection. All that touches the host goes through `Host`, so tha
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import os
 import re
@@ -20,6 +18,8 @@ import typing as t
 from pathlib import Path
 
 from .. import _command
+from .._errors import PyhostError
+from .._lock import alone
 
 POLICY = "#!/bin/sh\n# pyhost.web installs packages; no service is started meanwhile\nexit 101\n"
 """Content of policy-rc.d during an installation. Lines `# disable UNIT` follow: they tell the run after a killed one
@@ -37,10 +37,6 @@ apt_run = functools.partial(
     _command.run, limit=3600, environment={**_command.LANGUAGE, "DEBIAN_FRONTEND": "noninteractive"}
 )
 """Runs a command of apt, which asks nothing; a slow mirror has an hour."""
-
-
-class PackagesError(Exception):
-    """A sentence for the user."""
 
 
 class Host:
@@ -90,14 +86,14 @@ class Packages:
     def missing(self) -> list[str]:
         """Names that dpkg does not have completely installed, in the order of the list.
 
-        Raises PackagesError where a name is none or the system is not Debian.
+        Raises PyhostError where a name is none or the system is not Debian.
         """
         problems = [f"name: {name!r} is no name of a Debian package" for name in self.names if not NAME.fullmatch(name)]
         problems += [f"disable: {unit!r} is no name of a unit" for unit in self.units if not UNIT.fullmatch(unit)]
         if problems:
-            raise PackagesError("; ".join(problems))
+            raise PyhostError("; ".join(problems))
         if not self.host.dpkg.exists() or not self.host.apt.exists():
-            raise PackagesError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
+            raise PyhostError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
         if not self.names:
             return []
         # The status is 1 as soon as one name is unknown; the others are printed all the same.
@@ -113,11 +109,11 @@ class Packages:
     def install(self, missing: list[str]) -> list[str]:
         """Installs the packages, and finishes what a killed run left. Returns the units that were disabled.
 
-        Raises PackagesError with apt's own words.
+        Raises PyhostError with apt's own words.
         """
         if not missing and not self.is_unfinished():
             return []
-        with self._alone() as lock:
+        with alone(self.host.lock, self.lock_timeout, self.host.clock, self.host.sleep) as lock:
             if missing:
                 self._forbid_starts([unit for unit in self.units if not self._is_enabled(unit)])
             try:
@@ -159,22 +155,6 @@ class Packages:
 
     # -- apt ---------------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _alone(self) -> t.Iterator[int]:
-        deadline = self.host.clock() + self.lock_timeout
-        with self.host.lock.open("w", encoding="utf-8") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if self.host.clock() >= deadline:
-                        raise PackagesError(
-                            f"another run has been installing packages for more than {self.lock_timeout} seconds"
-                        ) from None
-                self.host.sleep(1)
-            yield file.fileno()
-
     def _install(self, missing: list[str], lock: int) -> None:
         command = [
             "apt-get", "install", "--yes", "--no-install-recommends",
@@ -191,7 +171,7 @@ class Packages:
             self._apt(["dpkg", "--force-confold", "--force-confdef", "--configure", "-a"], lock)
             status, out = self._apt(command, lock)
         if status and LOCKED.search(out):
-            raise PackagesError(
+            raise PyhostError(
                 f"apt could not install {', '.join(missing)}: somebody else has been installing packages for more than"
                 f" {self.lock_timeout} seconds; let that come to its end, and run again\n{complaint(out)}"
             )
@@ -203,7 +183,7 @@ class Packages:
             words = f"apt could not install {', '.join(missing)}: {complaint(out)}"
             if refreshed:
                 words += f"\nBefore that, the package lists could not be fetched: {refreshed}"
-            raise PackagesError(words)
+            raise PyhostError(words)
         if refreshed:
             self.warnings.append(f"Package lists could not be fetched; older ones were used. {refreshed}")
 
@@ -243,7 +223,7 @@ class Packages:
     def _expect(self, command: list[str], words: str) -> None:
         status, out, err = self.host.run(command)
         if status:
-            raise PackagesError(f"{words}: {(err or out).strip()}")
+            raise PyhostError(f"{words}: {(err or out).strip()}")
 
 
 def complaint(out: str) -> str:

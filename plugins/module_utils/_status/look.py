@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import _gateway, _text
+from .._errors import PyhostError
 from .._release.release import marker, target
 from .._release.removal import ACCOUNT
-from .._transaction.host import answer_of, encrypted
+from .._systemd import properties
 from .._transaction.manifest import Manifest, Store
+from .._web import answer_of, encrypted
 
 Facts = dict[str, t.Any]
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
@@ -51,10 +53,6 @@ ENDS = 'for file; do echo "$file $(openssl x509 -noout -enddate -in "$file")"; d
 
 STAYS = "data"
 """What an application with C(state: absent) leaves behind, as it is not said to be purged."""
-
-
-class StatusError(Exception):
-    """A sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +85,7 @@ class Wanted:
 
 def parse_show(text: str) -> dict[str, dict[str, str]]:
     """Return the properties of each unit in the output of C(systemctl show), by its Id."""
-    units: dict[str, dict[str, str]] = {}
-    for block in text.split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if values.get("Id"):
-            units[values["Id"]] = values
-    return units
+    return {unit["Id"]: unit for unit in properties(text) if unit.get("Id")}
 
 
 def number(text: str) -> int | None:
@@ -177,7 +170,7 @@ class Status:
         command = ["systemctl", "show", "--property", PROPERTIES, "--", "pyhost-*", *sorted(names)]
         status, output, complaints = self.run(command)
         if status:
-            raise StatusError(f"systemctl show: {_text.one_line(complaints) or f'status {status}'}")
+            raise PyhostError(f"systemctl show: {_text.one_line(complaints) or f'status {status}'}")
         return {name: {} for name in names} | parse_show(output)
 
     def _application(

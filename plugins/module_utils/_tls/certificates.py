@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._lock import LockedError, alone
+from .._errors import PyhostError
+from .._lock import alone
 
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
 """certbot's names."""
@@ -55,10 +56,6 @@ EXPOSED = "let the file, and every folder and link on the way to it, belong to r
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command; returns its status and its output."""
-
-
-class CertificatesError(Exception):
-    """A sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ class Certificates:
     ) -> None:
         problems = list(_wrong(wanted, acme))
         if problems:
-            raise CertificatesError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
         self.run = run
         self.wanted = {one.name: one for one in wanted}
         self.acme = acme
@@ -192,16 +189,13 @@ class Certificates:
         if self.check:
             yield
             return
-        try:
-            with alone(self.lock, self.lock_timeout):
-                yield
-        except LockedError as error:
-            raise CertificatesError(str(error)) from None
+        with alone(self.lock, self.lock_timeout):
+            yield
 
     # Before the server has them
 
     def prepare(self) -> Outcome:
-        """Give every name a certificate that the server can begin with; raise CertificatesError where that fails."""
+        """Give every name a certificate that the server can begin with; raise PyhostError where that fails."""
         with self._alone():
             return self._prepare()
 
@@ -209,7 +203,7 @@ class Certificates:
         outcome = Outcome()
         problems = list(filter(None, map(self._complaint, self.wanted.values())))
         if problems:
-            raise CertificatesError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
         if any(one.source == "acme" for one in self.wanted.values()) and not self.check:
             self.webroot.mkdir(parents=True, exist_ok=True)
             self.webroot.chmod(0o755)
@@ -280,7 +274,7 @@ class Certificates:
         ]  # fmt: skip
         status, output = self.run([*command, *(word for extension in extensions for word in ("-addext", extension))])
         if status:
-            raise CertificatesError(f"openssl made no certificate for {domains[0]}: {output}")
+            raise PyhostError(f"openssl made no certificate for {domains[0]}: {output}")
         (folder / KEY).chmod(0o600)
 
     def _made(self, target: str, fill: Callable[[Path], None]) -> str:

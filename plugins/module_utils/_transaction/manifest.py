@@ -18,9 +18,9 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._errors import PyhostError
 from .._fs import Node, look, replace
 from .._text import one_line
-from .host import TransactionError
 
 RECORD = t.TypeVar("RECORD", bound="Record")
 
@@ -60,7 +60,7 @@ class Record:
 
     @classmethod
     def load(cls: type[RECORD], path: Path) -> RECORD | None:
-        """Return the record, None where there is none; raise TransactionError where it is damaged."""
+        """Return the record, None where there is none; raise PyhostError where it is damaged."""
         try:
             values = json.loads(path.read_bytes())
         except FileNotFoundError:
@@ -83,8 +83,8 @@ class Record:
         yield from ()
 
     @classmethod
-    def _damaged(cls, path: Path, why: str) -> TransactionError:
-        return TransactionError(
+    def _damaged(cls, path: Path, why: str) -> PyhostError:
+        return PyhostError(
             f"{path}: is damaged ({one_line(why)}); nothing was changed. Restore it from a backup, or move it away and "
             f"run again: {cls.LOSES}")
 

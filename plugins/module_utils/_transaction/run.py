@@ -24,10 +24,13 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._errors import PyhostError
 from .._fs import MANAGED, Node, look, make_folders, missing_folders, new, old, remove_folders, replace, sync, write
 from .._gateway import status_of
+from .._systemd import Systemd, Unit, served_by
 from .._text import decode, unforeseen
-from .host import Host, Systemd, TransactionError, Unit, served_by
+from .._web import healthy
+from .host import Host
 from .manifest import Journal, Manifest, Store
 from .stage import Change, Test, blame, sweep, test_live, test_staged
 
@@ -105,14 +108,13 @@ class Request:
 
     def complaint(self, answer: str) -> str:
         """Return what is wrong with a status line; empty where it is a good one."""
-        code = status_of(answer) or 0
-        if code in self.status or (not self.status and 100 <= code < 500):
+        if healthy(status_of(answer), self.status):
             return ""
         right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
         return f"{self.url} (Host: {self.host}) answers '{answer}'; it must be {right}"
 
 
-class RefusedError(TransactionError):
+class RefusedError(PyhostError):
     """What belongs to a file that changed does not answer as it must."""
 
     def __init__(self, message: str, request: Request) -> None:
@@ -188,21 +190,21 @@ class Transaction:
 
     def __init__(self, host: Host, state: Path, wish: Wish, check: bool = False) -> None:
         self.host = host
-        self.systemd = Systemd(host)
+        self.systemd = Systemd(host.run)
         self.store = Store(state)
         self.wish = wish
         self.check = check
         self.warnings: list[str] = []
 
     def run(self) -> Outcome:
-        """Bring the host to what is wanted, or leave it as it was and raise TransactionError."""
+        """Bring the host to what is wanted, or leave it as it was and raise PyhostError."""
         try:
             with self._lock():
                 return self._run()
-        except TransactionError:
+        except PyhostError:
             raise
         except Exception as error:
-            raise TransactionError(_words(error)) from error
+            raise PyhostError(_words(error)) from error
 
     def _run(self) -> Outcome:
         killed = self.store.journals()
@@ -256,7 +258,7 @@ class Transaction:
                     break
                 except BlockingIOError:
                     if self.host.clock() > end:
-                        raise TransactionError(
+                        raise PyhostError(
                             f"another run has been at work on this host for {LOCK_TIMEOUT:g} s (it holds {lock}); "
                             "let it finish, or end it, and run again") from None
                     self.host.sleep(0.5)
@@ -410,7 +412,7 @@ class Transaction:
         names = [(entry.where, entry.path) for entry in self.wish.entries if entry.path not in mine.files]
         names += [("units", unit) for unit in self.wish.units if unit not in mine.units]
         if self.wish.partial and names:
-            raise TransactionError("\n".join(
+            raise PyhostError("\n".join(
                 f"{where}: {self.wish.part} does not have {name} on this host yet; put all of it in service first, "
                 "without `partial`" for where, name in names))
 
@@ -426,7 +428,7 @@ class Transaction:
             if part not in self.wish.replaces and (name in theirs.files or name in theirs.units)
         ]
         if problems:
-            raise TransactionError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
 
     def _nodes(self, refused: t.Mapping[str, str]) -> dict[str, Node | None]:
         """Return what shall be at each path; in check mode, users and link targets may be yet to come."""
@@ -459,7 +461,7 @@ class Transaction:
             else:
                 nodes[entry.path] = None
         if problems:
-            raise TransactionError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
         return nodes
 
     def _follow(self, entry: Entry, refused: str | None, problems: list[str]) -> str:
@@ -524,7 +526,7 @@ class Transaction:
         ours = {*self.wish.units, *plan.journal.dropped, *plan.journal.retired}
         refusals = [refusal for address in self.wish.listen if (refusal := self.host.refusal(address, ours))]
         if refusals:
-            raise TransactionError(
+            raise PyhostError(
                 "\n".join(refusals) + "\nNothing was changed; end what listens there, or have "
                 f"{self.wish.part} listen somewhere else")
 
@@ -536,7 +538,7 @@ class Transaction:
         if not self.host.has(test.command[0]):
             if self.check:
                 return False
-            raise TransactionError(
+            raise PyhostError(
                 f"test.command: this host has no {test.command[0]}; install its package in an earlier task")
         return test_staged(self.host, test, plan.all_changes)
 
@@ -669,7 +671,7 @@ class Transaction:
                 raise self._blame(guilty, f"systemctl {verb} failed", complaint, since)
         return do
 
-    def _blame(self, guilty: list[str], what: str, complaint: str, since: float) -> TransactionError:
+    def _blame(self, guilty: list[str], what: str, complaint: str, since: float) -> PyhostError:
         """Return the error that has the words of the first guilty unit."""
         if not guilty:
             return blame(what, complaint)
@@ -713,7 +715,7 @@ class Transaction:
                 raise self._blame(sorted(broken), "the start", f"{state.active} ({state.sub})", since)
             if self.host.clock() > end:
                 name = f" (Host: {probe.host})" if probe.host else ""
-                raise TransactionError(
+                raise PyhostError(
                     f"probe: {probe.url}{name} did not answer the new generation {probe.generation} within "
                     f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}{probe.said(logged)}")
             self.host.sleep(POLL)
@@ -778,7 +780,7 @@ class Transaction:
         for verb, chosen in (("disable --now", names), ("stop", self._with_served(names) - names)):
             complaint = self.systemd.do(verb, chosen)
             if complaint:
-                raise TransactionError(complaint)
+                raise PyhostError(complaint)
 
     def _with_served(self, units: t.Collection[str]) -> set[str]:
         """Return the units and what their sockets started."""
@@ -794,7 +796,7 @@ class Transaction:
                 self._withdraw(journal)
             self._restore(journal)
         except Exception as worse:
-            raise TransactionError(
+            raise PyhostError(
                 f"{_words(error)}\nTaking the change back failed too: {_words(worse)}; the next run tries again",
                 **getattr(error, "details", {})) from error
         try:
@@ -831,7 +833,7 @@ class Transaction:
             mine.forget(journal)
             if self.store.manifest_path(self.wish.part).exists():
                 mine.save(self.store.manifest_path(self.wish.part))
-            raise TransactionError(
+            raise PyhostError(
                 f"{_words(error)}\nThe old files are back, but not in service: {_words(worse)}",
                 **getattr(error, "details", {})) from error
 
@@ -924,4 +926,4 @@ def _application(unit: str) -> str | None:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error) if isinstance(error, (TransactionError, OSError)) else unforeseen(error)
+    return str(error) if isinstance(error, (PyhostError, OSError)) else unforeseen(error)

@@ -18,8 +18,9 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._errors import PyhostError
 from .._fs import Node, write
-from .host import Host, TransactionError
+from .host import Host
 
 READY = "pyhost: the copy is in place"
 PREFIX = "pyhost-staged-"
@@ -93,7 +94,7 @@ class Change:
 def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
     """Test the folder with the changes in it, while the live files stay as they are.
 
-    Returns False when this host does not allow it; raises TransactionError when the server refuses the configuration.
+    Returns False when this host does not allow it; raises PyhostError when the server refuses the configuration.
     """
     if not test.folder.is_dir():
         return False
@@ -103,7 +104,7 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
         empty.mkdir()
         status, output = host.run(["cp", "-a", "--", f"{test.folder}/.", str(copy)])
         if status:
-            raise TransactionError(f"cp -a {test.folder}: {output}")
+            raise PyhostError(f"cp -a {test.folder}: {output}")
         if not all(_change(copy, test.folder, change) for change in changes):
             return False
         script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), str(len(test.scratch))]
@@ -124,7 +125,7 @@ def sweep() -> None:
 
 
 def test_live(host: Host, test: Test) -> None:
-    """Test the folder as it is; raises TransactionError when the server refuses the configuration."""
+    """Test the folder as it is; raises PyhostError when the server refuses the configuration."""
     refuse(test, *host.run(test.command, timeout=120), test.folder)
 
 
@@ -152,7 +153,7 @@ def _change(copy: Path, folder: Path, change: Change) -> bool:
 
 
 def blame(what: str, words: str, folder: Path | None = None, copy: Path | None = None,
-          application: str | None = None) -> TransactionError:
+          application: str | None = None) -> PyhostError:
     """Return the error that has a command's words and, where they name a line of a file, the application it is of.
 
     Files below `folder` are read in `copy`. `application` is used where no file tells a better one.
@@ -169,7 +170,7 @@ def blame(what: str, words: str, folder: Path | None = None, copy: Path | None =
     else:
         file, line = None, None
     head = f"application {application}: {what}" if application else what
-    return TransactionError(f"{head}: {words}", file=file, line=line, application=application)
+    return PyhostError(f"{head}: {words}", file=file, line=line, application=application)
 
 
 def _application(path: Path, line: int) -> str | None:

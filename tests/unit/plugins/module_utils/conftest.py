@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import (
     Entry,
     Outcome,
@@ -302,9 +303,9 @@ class FakeHost(Host):
         self.calls.clear()
         return Transaction(self, self.state, wanted, check).run()
 
-    def refuse(self, wanted: Wish) -> TransactionError:
+    def refuse(self, wanted: Wish) -> PyhostError:
         """Run a transaction that has to fail."""
-        with pytest.raises(TransactionError) as caught:
+        with pytest.raises(PyhostError) as caught:
             self.apply(wanted)
         return caught.value
 
@@ -329,7 +330,7 @@ class FakeHost(Host):
         WATCHES.append(watch)
         try:
             self.apply(wanted)
-        except TransactionError:
+        except PyhostError:
             return "refused"
         except Killed:
             return "killed"

@@ -14,14 +14,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _gateway
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint, status_of
 from ansible_collections.pyhost.web.plugins.module_utils._status.look import number, parse_show, state
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import (
-    Host,
-    Systemd,
-    TransactionError,
-    parent_of,
-)
+from ansible_collections.pyhost.web.plugins.module_utils._systemd import Systemd
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, parent_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,8 +236,8 @@ def test_any_text_of_systemctl(text: str) -> None:
     for unit in parse_show(text).values():
         assert isinstance(state(unit), str)
         assert all(number(value) is None or number(value) >= 0 for value in unit.values())
-    with contextlib.suppress(TransactionError):
-        (unit,) = Systemd(Host(lambda *_words: (0, text, ""))).show(["a.service"]).values()
+    with contextlib.suppress(PyhostError):
+        (unit,) = Systemd(Host(lambda *_words: (0, text, "")).run).show(["a.service"]).values()
         assert unit.restarts >= 0 and unit.main >= 0
 
 

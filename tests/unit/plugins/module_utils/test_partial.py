@@ -10,7 +10,8 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Systemd, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._systemd import Systemd
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request, Wish
 
 SHOP, BLOG = "pyhost-shop.service", "pyhost-blog.service"
@@ -142,7 +143,7 @@ def test_what_is_not_here_yet_is_an_error(back_end: t.Any, check: bool) -> None:
     point(host, "wiki", "new")
     before = host.tree(everything=True)
     wanted = wish(host, {**release("shop"), **release("wiki")}, (SHOP, "pyhost-wiki.service"), partial=True)
-    with pytest.raises(TransactionError, match=r"does not have pyhost-wiki\.service on this host yet") as caught:
+    with pytest.raises(PyhostError, match=r"does not have pyhost-wiki\.service on this host yet") as caught:
         host.apply(wanted, check)
     assert f"files[1]: backend does not have {host.root}/srv/wiki/current" in str(caught.value)
     assert "shop" not in str(caught.value).replace(str(host.root), "")

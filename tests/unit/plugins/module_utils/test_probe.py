@@ -12,8 +12,9 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, encrypted
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import SAID, Probe
+from ansible_collections.pyhost.web.plugins.module_utils._web import encrypted
 
 
 def test_only_new_lines_are_quoted_and_not_too_many(tmp_path: Path) -> None:

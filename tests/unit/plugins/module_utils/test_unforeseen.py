@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request
 
 FILES = {
@@ -54,7 +54,7 @@ def test_it_is_taken_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyP
         step, count = step + 1, 0
         try:
             host.apply(_wish(host, 2))
-        except TransactionError as error:
+        except PyhostError as error:
             ended.append("refused")
             # In one line, with the place and without control characters.
             assert str(error).startswith("unexpected Odd at test_unforeseen.py:")
@@ -116,7 +116,7 @@ def test_an_answer_that_raises_takes_the_release_back(
         host.answers, run = "500 Bad", host.run
         monkeypatch.setattr(host, "run", lambda command, timeout=900: (
             raises() if command[0] == "journalctl" else run(command, timeout)))
-    with pytest.raises(TransactionError, match="unexpected ValueError at test_unforeseen"):
+    with pytest.raises(PyhostError, match="unexpected ValueError at test_unforeseen"):
         host.apply(wanted)
     assert str((host.root / "srv/shop/current").readlink()) == "releases/old"
     assert host.litter() == []

@@ -12,7 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._packages.apt import POLICY, Host, Packages, PackagesError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._packages.apt import POLICY, Host, Packages
 
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
 DEAD = (
@@ -98,7 +99,7 @@ def test_own_policy_of_the_host_comes_back(tmp_path: Path, status: int) -> None:
     host.policy.write_text("theirs", encoding="utf-8")
     try:
         run(packages(host, "nginx"))
-    except PackagesError:
+    except PyhostError:
         assert status
     assert host.policy.read_text(encoding="utf-8") == "theirs"
     assert [path.name for path in host.policy.parent.iterdir()] == ["policy-rc.d"]
@@ -182,7 +183,7 @@ FAILURES = {
 def test_failure_in_the_words_of_apt(tmp_path: Path, case: str) -> None:
     answers, words = FAILURES[case]
     host = FakeHost(tmp_path, answers=answers)
-    with pytest.raises(PackagesError) as problem:
+    with pytest.raises(PyhostError) as problem:
         run(Packages(host, ["nginx"], [], refresh=3600, lock_timeout=0))
     assert [word for word in words if word not in str(problem.value)] == []
 
@@ -196,7 +197,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_names(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PackagesError, match=BAD[name]):
+    with pytest.raises(PyhostError, match=BAD[name]):
         packages(FakeHost(tmp_path), name).missing()
 
 
@@ -204,7 +205,7 @@ def test_other_systems_get_one_sentence(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.apt.unlink()
     host.release.write_text('PRETTY_NAME="Fedora Linux 43"\n', encoding="utf-8")
-    with pytest.raises(PackagesError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
+    with pytest.raises(PyhostError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
         packages(host, "nginx").missing()
 
 

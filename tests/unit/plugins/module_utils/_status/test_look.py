@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint
 from ansible_collections.pyhost.web.plugins.module_utils._status.look import (
     Question,
     Status,
-    StatusError,
     Wanted,
     ask,
     number,
@@ -107,7 +107,7 @@ def test_what_is_found(case: Case, tmp_path: Path) -> None:
 
 def test_a_host_without_systemd_is_told(tmp_path: Path) -> None:
     words = "System has not been booted with systemd"
-    with pytest.raises(StatusError, match=words):
+    with pytest.raises(PyhostError, match=words):
         Status(lambda _command: (1, "", f"{words}\n"), tmp_path).look(Wanted(apps={}))
 
 

@@ -8,7 +8,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.manifest import Journal, Manifest, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +67,7 @@ def test_any_json_is_a_record_or_damaged(tmp_path_factory: pytest.TempPathFactor
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(record))
     for kind in (Manifest, Journal):
-        with contextlib.suppress(TransactionError):
+        with contextlib.suppress(PyhostError):
             found = kind.load(path)
             assert found is not None
             found.save(path)

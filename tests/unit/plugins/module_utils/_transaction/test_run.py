@@ -12,8 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import run
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Probe
 
 SERVER, SHOP, BLOG = "server.service", "pyhost-shop.service", "pyhost-blog.service"
@@ -584,7 +584,7 @@ def test_runs_wait_for_each_other(host: t.Any, check: bool) -> None:
     before = host.time
     with (host.state / ".lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(TransactionError, match=r"another run has been at work on this host for 120 s"):
+        with pytest.raises(PyhostError, match=r"another run has been at work on this host for 120 s"):
             host.apply(new(host), check)
     assert 120 < host.time - before < 125
     host.apply(new(host))
