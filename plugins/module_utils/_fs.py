@@ -103,7 +103,7 @@ def replace(path: Path, node: Node) -> None:
     sync([path.parent])
 
 
-def missing_folders(paths: t.Iterable[Path]) -> list[Path]:
+def missing_folders(paths: t.Iterable[Path], is_folder: t.Callable[[Path], bool] = Path.is_dir) -> list[Path]:
     """Return the folders that have to be made for these paths, parents first."""
     checked: set[Path] = set()
     missing: set[Path] = set()
@@ -112,7 +112,7 @@ def missing_folders(paths: t.Iterable[Path]) -> list[Path]:
             if folder in checked:
                 break
             checked.add(folder)
-            if folder.is_dir():
+            if is_folder(folder):
                 break
             missing.add(folder)
     return sorted(missing)

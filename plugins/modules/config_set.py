@@ -427,9 +427,10 @@ from ..module_utils._mask import Mask
 from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
 from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
-from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
+from ..module_utils._transaction.run import Outcome, Transaction
 from ..module_utils._transaction.secret_file import values_of
-from ..module_utils._transaction.stage import Change, Test
+from ..module_utils._transaction.stage import Change
+from ..module_utils._transaction.wish import Entry, Probe, Request, Test, Wish
 from ..module_utils._web import encrypted
 
 STATE = Path("/var/lib/pyhost/.manifest")
@@ -515,7 +516,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
     entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
     test, probe = params["test"], params["probe"]
     return Wish(
-        part=params["name"],
+        component=params["name"],
         entries=tuple(entries),
         units=tuple(dict.fromkeys(unit["name"] for unit in params["units"])),
         keep=frozenset(params["keep"]),
@@ -559,7 +560,7 @@ def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
     # A record that cannot be read has its own message; this one is not to hide it.
     with contextlib.suppress(PyhostError, OSError):
         for manifest in Store(state).manifests().values():
-            for path in (path for path, known in manifest.files.items() if known["secret"]):
+            for path in (path for path, known in manifest.files.items() if known.secret):
                 with contextlib.suppress(OSError):
                     contents.add(decode(Path(path).read_bytes()))
     # Everybody may read these: a message without them would be of no use.

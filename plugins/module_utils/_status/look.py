@@ -221,8 +221,8 @@ class Status:
             if unit in manifest.units:
                 return back_end, True
         for back_end, manifest in parts.items():
-            for path, entry in manifest.files.items():
-                if path.startswith("/etc/pyhost/") and Path(path).stem == name and not entry.get("absent"):
+            for path, known in manifest.files.items():
+                if path.startswith("/etc/pyhost/") and Path(path).stem == name and not known.absent:
                     return back_end, False
         return "", False
 

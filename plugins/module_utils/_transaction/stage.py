@@ -21,6 +21,7 @@ from pathlib import Path
 from .._errors import PyhostError
 from .._fs import Node, write
 from .host import Host
+from .wish import Test
 
 READY = "pyhost: the copy is in place"
 PREFIX = "pyhost-staged-"
@@ -54,24 +55,6 @@ PLACES = (
     re.compile(r"(?P<file>/[^\s:\"']+) line:? (?P<line>\d+)"),
 )
 APPLICATION = re.compile(r"^\s*[#;/]+ application (\S+)")
-
-
-@dataclass(frozen=True)
-class Test:
-    """How a server tests its configuration."""
-
-    folder: Path
-    command: tuple[str, ...]
-    scratch: tuple[str, ...] = ()
-    reject: str | None = None
-
-    def complaint(self, status: int, output: str) -> str | None:
-        """Return why the output of the command means that the configuration is bad, None when it is good."""
-        if status:
-            return output or f"status {status}"
-        if self.reject and re.search(self.reject, output, re.MULTILINE):
-            return output
-        return None
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import (
-    Entry,
-    Outcome,
-    Probe,
-    Transaction,
-    Wish,
-)
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import READY, SCRIPT, Test
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Outcome, Transaction
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import READY, SCRIPT
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Entry, Probe, Test, Wish
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
@@ -286,7 +281,7 @@ class FakeHost(Host):
         server = "rival" if RIVAL in units else "server"
         folder = self.etc.with_name(server)
         options.setdefault("test", Test(folder, (f"{server}test", "-t"), ("/run",), "^warning"))
-        return Wish(part=part, entries=tuple(self._entries(files)), units=units, **options)
+        return Wish(component=part, entries=tuple(self._entries(files)), units=units, **options)
 
     def _entries(self, files: dict[str, t.Any]) -> t.Iterator[Entry]:
         for number, (name, given) in enumerate(files.items()):

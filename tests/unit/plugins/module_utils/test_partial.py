@@ -12,7 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._systemd import Systemd
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Request, Wish
 
 SHOP, BLOG = "pyhost-shop.service", "pyhost-blog.service"
 UNITS = tuple(f"pyhost-{name}.{kind}" for name in ("shop", "blog") for kind in ("socket", "service"))
@@ -321,21 +321,6 @@ def test_a_run_of_all_does_not_ask_in_a_way_that_the_web_server_may_not_know_yet
     changed = {"etc/pyhost/shop.ini": {"content": "another protocol\n", "unit": SHOP, "verb": "restart"}}
     host.apply(whole(host, **changed))
     assert (current(host, "shop"), host.asked) == ("new", [])
-
-
-@pytest.mark.parametrize("is_part", [True, False])
-def test_a_manifest_of_the_first_versions(back_end: t.Any, is_part: bool) -> None:
-    host = back_end
-    manifest = host.state / "backend.json"
-    records = json.loads(manifest.read_text(encoding="utf-8"))
-    records["loaded"] = {unit: dict.fromkeys(verbs, "0a1b") for unit, verbs in records["loaded"].items()}
-    records["ran"] = {"touch x": "0a1b"}
-    manifest.write_text(json.dumps(records), encoding="utf-8")
-    # What each unit had loaded is not known then.
-    units = host.apply(shop(host) if is_part else everything(host)).units
-    assert units == ({SHOP: "reload"} if is_part else dict.fromkeys(UNITS, "restart"))
-    host.apply(everything(host))
-    assert not host.apply(everything(host)).changed
 
 
 def test_who_has_the_address_is_to_be_found(back_end: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import SAID, Probe
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import SAID, Probe
 from ansible_collections.pyhost.web.plugins.module_utils._web import encrypted
 
 

@@ -6,7 +6,7 @@ import typing as t
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Request
 
 FILES = {
     "etc/server/main.conf": "include\n",

@@ -17,9 +17,10 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._fs import Node
 from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Entry, Outcome, Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Outcome
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.secret_file import OPEN, values_of
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import Change
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Entry, Request, Wish
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
     ARGUMENTS,
     DOCUMENTATION,

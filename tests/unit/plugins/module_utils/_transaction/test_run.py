@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import run
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Probe
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import service
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Probe
 
 SERVER, SHOP, BLOG = "server.service", "pyhost-shop.service", "pyhost-blog.service"
 MAIN, GENERATION, DEFAULT = "etc/server/main.conf", "etc/server/generation", "etc/server/sites/default"
@@ -382,7 +382,7 @@ def rival(host: t.Any, **files: t.Any) -> t.Any:
 
 
 def test_a_server_gives_way_to_another_one(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "UNIT_FOLDERS", (f"{host.system}/",))
+    monkeypatch.setattr(service, "UNIT_FOLDERS", (f"{host.system}/",))
     stock = host.tree()
     host.apply(holder(host))
     before = host.tree()
@@ -584,7 +584,7 @@ def test_runs_wait_for_each_other(host: t.Any, check: bool) -> None:
     before = host.time
     with (host.state / ".lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(PyhostError, match=r"another run has been at work on this host for 120 s"):
+        with pytest.raises(PyhostError, match=r"another run has held \S+/\.lock for more than 120 seconds; wait"):
             host.apply(new(host), check)
     assert 120 < host.time - before < 125
     host.apply(new(host))
