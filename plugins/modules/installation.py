@@ -139,7 +139,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     wish = Wish(**{**given, "prefix": Path(given["prefix"])})
     if wish.problems():
         raise PyhostError("; ".join(wish.problems()))
-    apt = functools.partial(Packages, Host(apt_run), disable=[], refresh=3600, lock_timeout=120)
+    apt = functools.partial(Packages, Host(apt_run), lock_timeout=120)
     there = Installation(wish, _command.run, apt, MARKS)
     there.refuse()
     packages, comes = there.missing_packages(), there.needs_origin()

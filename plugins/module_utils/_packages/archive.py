@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PyhostError
+from .._fs import Node, replace
 from .._release.unpack import unpack
 from .apt import Packages, read
 
@@ -121,8 +122,7 @@ class Installation:
         if file and wish.archive:
             self._unpack(file)
         elif file:
-            self.mark.parent.mkdir(parents=True, exist_ok=True)
-            self.mark.write_text(f"{self.digest}\n", encoding="utf-8")
+            replace(self.mark, Node(f"{self.digest}\n".encode(), 0o644))
 
     def verify(self, file: Path) -> None:
         """Raise PyhostError where a file is not the one that is wanted."""

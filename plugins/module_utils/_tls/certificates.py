@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._errors import PyhostError
+from .._fs import Node, replace, write
 from .._lock import alone
 
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
@@ -298,10 +299,7 @@ class Certificates:
         """Let the name lead to another certificate, and remove those of ours that it has no use for."""
         if self.check:
             return
-        link, new = self.folder / name, self.folder / f".new.{name}"
-        new.unlink(missing_ok=True)
-        new.symlink_to(target)
-        new.rename(link)
+        replace(self.folder / name, Node(target.encode()))
         for kind in (".given", ".self_signed", ".stand_in"):
             for folder in self._folders(kind):
                 if _owner(folder) == name and f"{kind}/{folder.name}" != target:
@@ -498,7 +496,7 @@ def _mismatch(where: str, chain: Path, key: Path) -> str:
 def _give(one: Wanted, folder: Path) -> None:
     for name, text in ((CHAIN, one.certificate), (KEY, one.key)):
         if one.inline:
-            _write(folder / name, text)
+            write(folder / name, Node((text if text.endswith("\n") else f"{text}\n").encode(), 0o600))
         else:
             (folder / name).symlink_to(text)
 
@@ -506,15 +504,6 @@ def _give(one: Wanted, folder: Path) -> None:
 def _link_all(live: Path, folder: Path) -> None:
     for name in (CHAIN, KEY):
         (folder / name).symlink_to(live / name)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write what only root may read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text if text.endswith("\n") else f"{text}\n")
-        file.flush()
-        os.fsync(handle)
 
 
 def _owner(folder: Path) -> str:

@@ -37,8 +37,6 @@ class FakeHost(Host):
         (self.lists / "mirror_InRelease").touch()
         self.installed = set(installed)
         self.answers = answers or {}
-        self.enabled: set[str] = set()
-        self.brings: set[str] = set()
         self.calls: list[str] = []
         self.policies: list[str] = []
         self.sleep = lambda _seconds: None
@@ -48,8 +46,6 @@ class FakeHost(Host):
         if key == "dpkg-query --show":
             known = [name for name in command[4:] if name in self.installed]
             return 0, "".join(f"{name}\t{name}:amd64\tinstalled\n" for name in known), ""
-        if key == "systemctl is-enabled":
-            return 0, "enabled" if command[2] in self.enabled else "disabled", ""
         self.calls.append(key)
         status, err = 0, ""
         if key in self.answers:
@@ -57,26 +53,22 @@ class FakeHost(Host):
             status, err = answer.pop(0) if isinstance(answer, list) else answer
         if key == "apt-get install":
             self.policies.append(self.policy.read_text(encoding="utf-8"))
-            if not status:
-                self.enabled |= self.brings
-        if key == "systemctl disable":
-            self.enabled -= set(command[2:])
         return status, "", err
 
 
-def packages(host: Host, *names: str, disable: tuple[str, ...] = ()) -> Packages:
+def packages(host: Host, *names: str) -> Packages:
     """Packages as the module makes them, with its defaults."""
-    return Packages(host, list(names), list(disable), refresh=3600, lock_timeout=120)
+    return Packages(host, list(names), lock_timeout=120)
 
 
-def run(wanted: Packages) -> list[str]:
+def run(wanted: Packages) -> None:
     """What the module does outside check mode."""
-    return wanted.install(wanted.missing())
+    wanted.install(wanted.missing())
 
 
 def test_nothing_missing_asks_no_apt(tmp_path: Path) -> None:
     host = FakeHost(tmp_path, installed=("nginx",))
-    assert run(packages(host, "nginx")) == []
+    run(packages(host, "nginx"))
     assert host.calls == []
     assert not host.lock.exists()
 
@@ -105,30 +97,21 @@ def test_own_policy_of_the_host_comes_back(tmp_path: Path, status: int) -> None:
     assert [path.name for path in host.policy.parent.iterdir()] == ["policy-rc.d"]
 
 
-def test_only_newly_enabled_units_are_disabled(tmp_path: Path) -> None:
-    host = FakeHost(tmp_path)
-    host.enabled = {"kept.service"}
-    host.brings = {"stock.service"}
-    wanted = packages(host, "stock", disable=("stock.service", "kept.service", "absent.service"))
-    assert run(wanted) == ["stock.service"]
-    assert host.enabled == {"kept.service"}
-
-
-def test_a_killed_run_is_finished_though_nothing_is_missing(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_finished_though_nothing_is_missing(tmp_path: Path) -> None:
     host = FakeHost(tmp_path, installed=("stock",))
-    host.enabled = {"stock.service", "kept.service"}
-    host.policy.write_text(POLICY + "# disable stock.service\n", encoding="utf-8")
+    host.policy.write_text(POLICY, encoding="utf-8")
     host.saved.write_text("theirs", encoding="utf-8")
-    assert run(packages(host, "stock", disable=("kept.service",))) == ["stock.service"]
+    run(packages(host, "stock"))
+    assert host.calls == []
     assert host.policy.read_text(encoding="utf-8") == "theirs"
     assert not host.saved.exists()
 
 
-def test_a_killed_run_is_continued(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_continued(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
-    host.enabled = {"stock.service"}
-    host.policy.write_text(POLICY + "# disable stock.service\n", encoding="utf-8")
-    assert run(packages(host, "stock", disable=("stock.service",))) == ["stock.service"]
+    host.policy.write_text(POLICY, encoding="utf-8")
+    run(packages(host, "stock"))
+    assert host.policies == [POLICY]
     assert not host.policy.exists()
 
 
@@ -184,7 +167,7 @@ def test_failure_in_the_words_of_apt(tmp_path: Path, case: str) -> None:
     answers, words = FAILURES[case]
     host = FakeHost(tmp_path, answers=answers)
     with pytest.raises(PyhostError) as problem:
-        run(Packages(host, ["nginx"], [], refresh=3600, lock_timeout=0))
+        run(Packages(host, ["nginx"], lock_timeout=0))
     assert [word for word in words if word not in str(problem.value)] == []
 
 
