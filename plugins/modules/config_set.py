@@ -383,8 +383,8 @@ generation:
   type: str
   returned: success
   sample: 0b1d…
-healed:
-  description: Whether an earlier run had been killed, and was taken back.
+recovered:
+  description: Whether an earlier run had been interrupted, and was rolled back or finished.
   type: bool
   returned: success
   sample: false
@@ -640,7 +640,7 @@ def main() -> None:
         **clean(told_of(outcome, wish)),
         commands=outcome.commands,
         generation=params["generation"],
-        healed=outcome.healed,
+        recovered=outcome.recovered,
         tested=outcome.tested,
         invocation=invocation,
         **result,

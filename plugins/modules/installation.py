@@ -141,12 +141,12 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         raise PyhostError("; ".join(wish.problems()))
     apt = functools.partial(Packages, Host(apt_run), lock_timeout=120)
     there = Installation(wish, _command.run, apt, MARKS)
-    there.refuse()
+    there.reject()
     packages, comes = there.missing_packages(), there.needs_origin()
     if comes and not module.check_mode and not wish.is_fetched and not upload:
         return {"changed": False, "needed": True}
     if not module.check_mode:
-        there.heal()
+        there.recover()
         file = None
         if comes:
             # apt knows a file of packages by its name.

@@ -188,7 +188,7 @@ class Packages:
         """apt itself waits for dpkg's lock, but not for those of its lists and archives."""
         deadline = self.host.clock() + self.lock_timeout
         while True:
-            # With the lock inherited, the run after a killed one also waits for the apt that lives on.
+            # With the lock inherited, the run after an interrupted one also waits for the apt that lives on.
             status, out, err = self.host.run(command, pass_fds=(lock,))
             if not status or not LOCKED.search(err) or self.host.clock() >= deadline:
                 return status, out + err

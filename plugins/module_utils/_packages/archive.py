@@ -99,7 +99,7 @@ class Installation:
         """Whether the archive or .deb has to be installed."""
         return bool(self.wish.origin) and (self.program() is None or read(self.mark).strip() != self.digest)
 
-    def refuse(self) -> None:
+    def reject(self) -> None:
         """Raise PyhostError, before anything is changed, where there is neither a server nor a source of one."""
         wish = self.wish
         if not wish.origin and not wish.packages and self.program() is None:
@@ -151,8 +151,8 @@ class Installation:
 
     # A tree is unpacked beside the old one and changes places with it, so there is never half a server.
 
-    def heal(self) -> None:
-        """Clear up what a killed run left."""
+    def recover(self) -> None:
+        """Clear up what an interrupted run left."""
         new, old = self._beside()
         if old.exists() and not self.wish.prefix.exists():
             old.rename(self.wish.prefix)

@@ -74,9 +74,9 @@ class Host:
                     found[parent].add(int(path.parent.name))
         return found
 
-    def refusal(self, address: str, units: t.Container[str]) -> str:
+    def complaint(self, address: str, units: t.Container[str]) -> str:
         """Return why none of these units could listen there; empty where one can, or does already."""
-        return listeners.refusal(address, units)
+        return listeners.complaint(address, units)
 
     def clock(self) -> float:
         """Seconds that only ever grow."""

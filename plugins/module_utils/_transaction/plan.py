@@ -32,7 +32,7 @@ Nodes: t.TypeAlias = "dict[str, Node | None]"
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from a host as it is to what is wanted."""
+    """The way from a host as it is to the desired state."""
 
     changes: list[Change]
     leaving: list[Change]
@@ -83,7 +83,7 @@ def _reject_what_is_not_here(wish: Wish, mine: Manifest) -> None:
     if wish.partial and names:
         raise PyhostError(
             "\n".join(
-                f"{where}: {wish.component} does not have {name} on this host yet; put all of it in service first, "
+                f"{where}: {wish.component} does not have {name} on this host yet; activate the whole component first, "
                 "without `partial`"
                 for where, name in names
             )
@@ -96,7 +96,7 @@ def _reject_what_others_hold(wish: Wish, mine: Manifest, others: Mapping[str, Ma
     names = [(entry.where, entry.path) for entry in wish.entries]
     names += [("units", unit) for unit in wish.units]
     problems = [
-        f"{where}: {name} belongs to {component}; leave it to that part, or move it here with `take: true`"
+        f"{where}: {name} belongs to {component}; leave it to that component, or move it here with `take: true`"
         for where, name in names
         if name not in mine.files and name not in mine.units
         for component, theirs in others.items()
@@ -159,8 +159,8 @@ class _Desired:
             return wanted
         stays = os.fsdecode(now.data)
         self.warnings.append(
-            f"{entry.path}: stays at {stays}, because {rejected} had to be taken back once it was in service; "
-            "change what it is made of, or let the playbook deploy try it again"
+            f"{entry.path}: stays at {stays}, because {rejected} failed after it had become active and was "
+            "rolled back; change the application, or run the playbook pyhost.web.deploy to try it again"
         )
         return stays
 

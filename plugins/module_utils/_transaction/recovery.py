@@ -42,7 +42,7 @@ class Recovery:
             self._restore(journal)
         except Exception as worse:
             raise PyhostError(
-                f"{words_of(error)}\nTaking the change back failed too: {words_of(worse)}; the next run tries again",
+                f"{words_of(error)}\nRolling the change back failed too: {words_of(worse)}; the next run tries again",
                 **getattr(error, "details", {}),
             ) from error
         try:
@@ -82,7 +82,7 @@ class Recovery:
         except Exception as worse:
             self._forget(component, mine, journal)
             raise PyhostError(
-                f"{words_of(error)}\nThe old files are back, but not in service: {words_of(worse)}",
+                f"{words_of(error)}\nThe old files are restored, but not active: {words_of(worse)}",
                 **getattr(error, "details", {}),
             ) from error
 

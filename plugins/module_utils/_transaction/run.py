@@ -39,7 +39,7 @@ class Outcome:
     """What a run did, or would do in check mode."""
 
     changed: bool = False
-    healed: bool = False
+    recovered: bool = False
     tested: bool = False
     changes: list[Change] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Transaction:
         todo = plan.journal
         return Outcome(
             changed=not plan.idle,
-            healed=bool(interrupted),
+            recovered=bool(interrupted),
             tested=tested,
             changes=plan.all_changes,
             units={
@@ -130,10 +130,10 @@ class Transaction:
     def _reject_what_somebody_holds(self, plan: Plan) -> None:
         """No server's own test reports that it could not listen."""
         ours = {*self.wish.units, *plan.journal.dropped, *plan.journal.retired}
-        refusals = [refusal for address in self.wish.listen if (refusal := self.host.refusal(address, ours))]
-        if refusals:
+        complaints = [complaint for address in self.wish.listen if (complaint := self.host.complaint(address, ours))]
+        if complaints:
             raise PyhostError(
-                "\n".join(refusals) + "\nNothing was changed; end what listens there, or have "
+                "\n".join(complaints) + "\nNothing was changed; end what listens there, or have "
                 f"{self.wish.component} listen somewhere else"
             )
 

@@ -118,7 +118,7 @@ class Service:
         words = self.systemd.words(unit, since)
         also = f" (and of {', '.join(others)})" if others else ""
         taken = "Address already in use" in words
-        advice = "somebody else has this address; on the host, `ss -lntxp` tells who listens" if taken else ""
+        advice = "somebody else has this address; on the host, `ss -lntxp` shows who listens" if taken else ""
         said = "\n".join(filter(None, (complaint, words, advice)))
         return blame(f"{what} of {unit}{also}", said, application=_application(unit))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server's own test of a configuration that is not in service yet.
+"""A server's own test of a configuration that is not active yet.
 
 Private to the collection. A copy of the real folder gets the changes and lies over the real folder in a mount namespace
 of its own, so that every absolute `include` leads into the copy, while the rest of the host sees nothing of it.
@@ -77,7 +77,7 @@ class Change:
 def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
     """Test the folder with the changes in it, while the live files stay as they are.
 
-    Returns False when this host does not allow it; raises PyhostError when the server refuses the configuration.
+    Returns False when this host does not allow it; raises PyhostError when the server rejects the configuration.
     """
     if not test.folder.is_dir():
         return False
@@ -95,12 +95,12 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
         status, output = host.run(command, timeout=120)
         if not output.startswith(READY):
             return False
-        refuse(test, status, output.removeprefix(READY).strip(), copy)
+        reject(test, status, output.removeprefix(READY).strip(), copy)
     return True
 
 
 def sweep() -> None:
-    """Remove the copies that a killed run left; they may hold secrets."""
+    """Remove the copies that an interrupted run left; they may hold secrets."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         # Others may write to this folder too.
         if path.lstat().st_uid == os.geteuid():
@@ -108,17 +108,17 @@ def sweep() -> None:
 
 
 def test_live(host: Host, test: Test) -> None:
-    """Test the folder as it is; raises PyhostError when the server refuses the configuration."""
-    refuse(test, *host.run(test.command, timeout=120), test.folder)
+    """Test the folder as it is; raises PyhostError when the server rejects the configuration."""
+    reject(test, *host.run(test.command, timeout=120), test.folder)
 
 
-def refuse(test: Test, status: int, output: str, copy: Path) -> None:
+def reject(test: Test, status: int, output: str, copy: Path) -> None:
     """Raise what the output of a test means; `copy` has the files that were tested."""
     complaint = test.complaint(status, output)
     if complaint is not None:
         # A script of the role is run by a shell: its copy may be where nothing can be executed.
         name = test.command[1] if test.command[0] == "sh" else test.command[0]
-        raise blame(f"{name} refuses the configuration", complaint, test.folder, copy)
+        raise blame(f"{name} rejects the configuration", complaint, test.folder, copy)
 
 
 def _change(copy: Path, folder: Path, change: Change) -> bool:

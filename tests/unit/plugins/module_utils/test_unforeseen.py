@@ -1,4 +1,4 @@
-"""What nobody foresaw, at every step of a transaction: the change is taken back, or finished by the next run."""
+"""What nobody foresaw, at every step of a transaction: the change is rolled back, or finished by the next run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Odd(Exception):
     """Nobody knows it."""
 
 
-def test_it_is_taken_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_rolled_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(host), "ask", lambda *_words: "200 OK")
     monkeypatch.setattr(type(host), "children", lambda _host, mains: {main: set() for main in mains})
     host.apply(_wish(host, 1))
@@ -81,7 +81,7 @@ def test_what_is_no_status_is_a_bad_answer(back_end_of_two: t.Any) -> None:
 
 @pytest.fixture
 def back_end_of_two(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> tuple[t.Any, t.Any]:
-    """A host with an application in service, and the wish for its new release."""
+    """A host with an active application, and the wish for its new release."""
     service = "pyhost-shop.service"
     folder = host.root / "srv/shop"
     folder.mkdir(parents=True)
@@ -102,7 +102,7 @@ def back_end_of_two(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> tuple[t.Any
 
 
 @pytest.mark.parametrize("what", ["ask", "words"])
-def test_an_answer_that_raises_takes_the_release_back(
+def test_an_answer_that_raises_rolls_the_release_back(
     back_end_of_two: tuple[t.Any, t.Any], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     host, wanted = back_end_of_two

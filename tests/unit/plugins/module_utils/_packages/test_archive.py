@@ -89,8 +89,8 @@ class World:
 
     def install(self, archive: Path, **wish: t.Any) -> Installation:
         there = self.installation(archive, **wish)
-        there.refuse()
-        there.heal()
+        there.reject()
+        there.recover()
         assert there.needs_origin()
         there.verify(archive)
         there.install(there.missing_packages(), archive)
@@ -140,7 +140,7 @@ def test_a_first_tree_that_will_not_do_leaves_nothing(world: World) -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
+def test_an_interrupted_run_is_recovered(world: World, swapped: bool) -> None:
     world.install(world.archive("1.2.104"))
     new, old = (world.prefix.with_name(f"server.pyhost-{name}") for name in ("new", "old"))
     world.prefix.rename(old)
@@ -148,7 +148,7 @@ def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
     if swapped:
         new.rename(world.prefix)
         (world.prefix / "new").touch()
-    world.installation().heal()
+    world.installation().recover()
     assert (world.prefix / "new").exists() == swapped
     assert world.left_over() == []
 
@@ -222,15 +222,15 @@ def test_an_installation_that_is_there_is_found(world: World) -> None:
         (sbin / name).write_text("#!/bin/sh\necho Server 1.2.104\n")
         (sbin / name).chmod(0o755)
     there = world.installation()
-    there.refuse()
+    there.reject()
     assert not there.needs_origin()
     assert (there.program(), there.version()) == (sbin / "server", "1.2.104")
 
 
 def test_no_server_and_no_source(world: World) -> None:
     with pytest.raises(PyhostError, match=r"^give a server$"):
-        world.installation().refuse()
-    world.installation(packages=["server"]).refuse()
+        world.installation().reject()
+    world.installation(packages=["server"]).reject()
 
 
 def test_packages_that_bring_no_server(world: World) -> None:
@@ -278,4 +278,4 @@ def test_wishes_that_are_wrong(world: World, wish: dict[str, t.Any], words: str)
 
 def test_a_program_that_is_needed_besides(world: World) -> None:
     with pytest.raises(PyhostError, match=r"^no such thing$"):
-        world.installation(packages=["server"], needs={"server-needs-this": "no such thing"}).refuse()
+        world.installation(packages=["server"], needs={"server-needs-this": "no such thing"}).reject()

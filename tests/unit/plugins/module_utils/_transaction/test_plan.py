@@ -264,7 +264,7 @@ def test_what_is_yet_to_come_is_a_problem_only_outside_check_mode() -> None:
     ]
 
 
-def test_a_part_of_what_is_not_here_is_rejected() -> None:
+def test_a_component_that_is_not_here_cannot_change_in_part() -> None:
     with pytest.raises(PyhostError, match=r"files\[0\]: web does not have /etc/a on this host yet") as caught:
         compared(Wish("web", (entry("/etc/a"),), (WEB,), partial=True), {}, Host())
     assert f"units: web does not have {WEB} on this host yet" in str(caught.value)

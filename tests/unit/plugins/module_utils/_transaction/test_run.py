@@ -274,10 +274,10 @@ def test_a_path_has_one_owner(host: t.Any) -> None:
     host.apply(host.wish(MOVING, (SHOP,), "one"))
     before = host.tree()
     assert str(host.refuse(host.wish(MOVING, (SHOP,), "two"))).splitlines() == [
-        f"files[0]: {host.system / SHOP} belongs to one; leave it to that part, or move it here with `take: true`",
+        f"files[0]: {host.system / SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
         f"files[1]: {host.root}/etc/pyhost/shop.env belongs to one; "
-        "leave it to that part, or move it here with `take: true`",
-        f"units: {SHOP} belongs to one; leave it to that part, or move it here with `take: true`",
+        "leave it to that component, or move it here with `take: true`",
+        f"units: {SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
     ]
     assert host.tree() == before
 
@@ -337,7 +337,7 @@ def test_a_unit_that_does_not_come_up_elsewhere_stays_where_it_was(host: t.Any) 
     assert host.litter() == []
 
 
-# What nobody needs once another part is in service
+# What nobody needs once another component is active
 
 
 def test_what_has_no_use_any_more_goes_last(host: t.Any) -> None:
@@ -478,8 +478,8 @@ def test_a_link_follows_another_one(host: t.Any) -> None:
 
 FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
     "test": ({"etc/server/more/blog.conf": "# application blog\n\nSYNTAX\n"},
-             "application blog: servertest refuses the configuration: bad word in ETC/more/blog.conf:3"),
-    "test output": ({MAIN: "WARNS\n"}, "servertest refuses the configuration: warning: unknown key"),
+             "application blog: servertest rejects the configuration: bad word in ETC/more/blog.conf:3"),
+    "test output": ({MAIN: "WARNS\n"}, "servertest rejects the configuration: warning: unknown key"),
     "command": ({"etc/users/pyhost.conf": {"content": "NONSENSE\n", "command": ("adopt", "USERS")}},
                 "adopt HOST/etc/users/pyhost.conf failed: HOST/etc/users/pyhost.conf:1: nonsense"),
     "start": (unit(BLOG, "DIES\n"),
@@ -546,7 +546,7 @@ def test_old_files_that_do_not_start_either_are_told(host: t.Any) -> None:
     files = with_users(host, {**SITES, MAIN: "DIES\n", **unit(SHOP, "fine\n")})
     error = str(host.refuse(host.wish(files, (SERVER, SHOP))))
     assert "systemctl reload failed of server.service" in error
-    assert f"The old files are back, but not in service: application shop: systemctl start failed of {SHOP}" in error
+    assert f"The old files are restored, but not active: application shop: systemctl start failed of {SHOP}" in error
     assert host.litter() == []
     host.apply(old(host))
     in_order(host)
@@ -559,7 +559,7 @@ def test_a_path_through_a_link_out_of_the_folder_is_not_staged(host: t.Any, tmp_
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_copies_of_a_killed_run_are_removed(host: t.Any, tmp_path: Path) -> None:
+def test_copies_of_an_interrupted_run_are_removed(host: t.Any, tmp_path: Path) -> None:
     left = tmp_path / "tmp/pyhost-staged-x/copy"
     left.mkdir(parents=True)
     host.apply(new(host))
@@ -680,7 +680,7 @@ def test_killed_at_any_point_of_the_first_run(host: t.Any, tmp_path: Path) -> No
         in_order(host)
 
 
-def test_killed_again_while_it_heals(host: t.Any, reset: t.Callable[[], None]) -> None:
+def test_killed_again_while_it_recovers(host: t.Any, reset: t.Callable[[], None]) -> None:
     host.apply(new(host))
     after, running = host.tree(), host.running()
     for first in (15, 50):
@@ -694,7 +694,7 @@ def test_killed_again_while_it_heals(host: t.Any, reset: t.Callable[[], None]) -
             in_order(host)
 
 
-def test_killed_while_it_takes_back(host: t.Any, reset: t.Callable[[], None]) -> None:
+def test_killed_while_it_rolls_back(host: t.Any, reset: t.Callable[[], None]) -> None:
     before = host.tree()
     crashing = host.wish(with_users(host, {**NEXT, MAIN: "DIES\n"}), (SERVER, BLOG))
     step = 1
