@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host runs, and what is left on it: read from systemd, the manifests, folders and cgroups; changes nothing."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host runs, and what is left on it: read from systemd, the manifests, folders and cgroups; changes nothing.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 SERVER, RIVAL = "server.service", "rival.service"
 PROBE_HOST = "generation.invalid"
+MEMORY = Path("/dev/shm")
 
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -345,6 +346,16 @@ class FakeHost(Host):
         # What a command writes is its own affair.
         path = Path(os.fsdecode(where))
         return path.is_relative_to(self.root) and path != self.root / "etc/adopted"
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> t.Iterator[Path]:
+    """A folder in memory: these tests write many thousand files, and a disk would be most of their time."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="pyhost-", dir=MEMORY) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
