@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._contents import file_digest, tar_digest
+from .._errors import PyhostError
 from .._mask import Mask, inside
 from . import credentials, tree, try_app, unpack
 from .release import (
@@ -101,7 +102,7 @@ _UV = {
 }
 
 
-class Problems(Exception):
+class Problems(PyhostError):
     """Everything that stands against the wish; one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -368,7 +369,7 @@ class Builder:
                     failures.append(self._message(plan, unforeseen(problem)))
                     try:
                         await asyncio.to_thread(tree.remove, self._folder(plan))
-                    except (OSError, tree.TreeError) as left:
+                    except (OSError, PyhostError) as left:
                         failures.append(self._message(plan, f"release: {left}"))
 
         await asyncio.gather(*map(one, self.missing()))
@@ -610,7 +611,7 @@ def _check_upload(plan: Plan, archive: Path) -> None:
 
 def unforeseen(problem: Exception) -> str:
     """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
-    if isinstance(problem, StepError | tree.TreeError):
+    if isinstance(problem, PyhostError):
         return str(problem)
     if isinstance(problem, OSError):
         return words(problem)

@@ -13,6 +13,7 @@ import typing as t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .._errors import PyhostError
 from .sandbox import COMMON, service
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -71,7 +72,7 @@ class Outcome:
         return "\n".join(lines[-40:])
 
 
-class StepError(Exception):
+class StepError(PyhostError):
     """A step failed; the text names it and has its own last words."""
 
 
