@@ -120,7 +120,6 @@ class Plan:
     revision: str = ""
     release: str = ""
     is_complete: bool = False
-    built: bool = False
     download: Path | None = None
 
     def shown(self) -> str:
@@ -364,7 +363,6 @@ class Builder:
             async with slots:
                 try:
                     await self._build(plan)
-                    plan.built = True
                 except Exception as problem:
                     failures.append(self._message(plan, unforeseen(problem)))
                     try:
