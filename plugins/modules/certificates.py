@@ -157,7 +157,8 @@ from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._tls.certificates import Acme, Certificates, CertificatesError, wanted_of
+from ..module_utils._errors import PyhostError
+from ..module_utils._tls.certificates import Acme, Certificates, wanted_of
 
 ARGUMENTS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["prepared", "issued"], "default": "prepared"},
@@ -206,7 +207,7 @@ def main() -> None:
     try:
         certificates = Certificates(run, wanted, acme, module.check_mode)
         outcome = certificates.prepare() if params["state"] == "prepared" else certificates.issue()
-    except (CertificatesError, OSError) as error:
+    except (PyhostError, OSError) as error:
         module.fail_json(msg=str(error), **result)
     result |= {
         "changed": outcome.changed,

@@ -395,8 +395,8 @@ generation:
   type: str
   returned: success
   sample: 0b1d…
-healed:
-  description: Whether an earlier run had been killed, and was taken back.
+recovered:
+  description: Whether an earlier run had been interrupted, and was rolled back or finished.
   type: bool
   returned: success
   sample: false
@@ -433,14 +433,17 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _command
+from ..module_utils._errors import PyhostError
 from ..module_utils._fs import Node
 from ..module_utils._mask import Mask
 from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
-from ..module_utils._transaction.host import Host, TransactionError, encrypted
+from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
-from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
+from ..module_utils._transaction.run import Outcome, Transaction
 from ..module_utils._transaction.secret_file import values_of
-from ..module_utils._transaction.stage import Change, Test
+from ..module_utils._transaction.stage import Change
+from ..module_utils._transaction.wish import Entry, Probe, Request, Test, Wish
+from ..module_utils._web import encrypted
 
 STATE = Path("/var/lib/pyhost/.manifest")
 
@@ -526,7 +529,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
     entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
     test, probe = params["test"], params["probe"]
     return Wish(
-        part=params["name"],
+        component=params["name"],
         entries=tuple(entries),
         units=tuple(dict.fromkeys(unit["name"] for unit in params["units"])),
         keep=frozenset(params["keep"]),
@@ -570,9 +573,9 @@ def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
     """
     contents = secrets_of(params)
     # A record that cannot be read has its own message; this one is not to hide it.
-    with contextlib.suppress(TransactionError, OSError):
+    with contextlib.suppress(PyhostError, OSError):
         for manifest in Store(state).manifests().values():
-            for path in (path for path, known in manifest.files.items() if known["secret"]):
+            for path in (path for path, known in manifest.files.items() if known.secret):
                 with contextlib.suppress(OSError):
                     contents.add(decode(Path(path).read_bytes()))
     # Everybody may read these: a message without them would be of no use.
@@ -640,7 +643,7 @@ def main() -> None:
         wish = wish_of(params)
         outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
     except Exception as error:
-        told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
+        told = str(error) if isinstance(error, PyhostError) else unforeseen(error)
         details = clean(getattr(error, "details", {}))
         # To look for many secrets in megabytes of output would take minutes.
         module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)
@@ -652,7 +655,7 @@ def main() -> None:
         **clean(told_of(outcome, wish)),
         commands=outcome.commands,
         generation=params["generation"],
-        healed=outcome.healed,
+        recovered=outcome.recovered,
         tested=outcome.tested,
         invocation=invocation,
         **result,

@@ -112,10 +112,8 @@ seconds:
 """
 
 import contextlib
-import fcntl
 import functools
 import os
-import time
 import typing as t
 from pathlib import Path
 
@@ -123,9 +121,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ..module_utils import _command
+from ..module_utils._errors import PyhostError
+from ..module_utils._lock import alone
 from ..module_utils._mask import addresses
-from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
-from ..module_utils._packages.archive import Installation, InstallationError, Wish
+from ..module_utils._packages.apt import Host, Packages, apt_run
+from ..module_utils._packages.archive import Installation, Wish
 from ..module_utils._release.build import fetch_with
 from ..module_utils._text import clean, printable, unforeseen
 
@@ -134,39 +134,20 @@ LOCK = Path("/run/pyhost-installation.lock")
 LOCK_TIMEOUT = 120
 
 
-@contextlib.contextmanager
-def _alone(lock: Path = LOCK, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
-    """Keep runs of other controllers out: each would take the other's half-made tree for that of a killed run."""
-    end = time.monotonic() + timeout
-    with lock.open("w", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    raise InstallationError(
-                        f"another run has been installing on this host for more than {timeout:g} seconds (it holds "
-                        f"{lock}); let it finish, or end it, and run again"
-                    ) from None
-            time.sleep(0.5)
-        yield
-
-
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     given = dict(module.params)
     upload = given.pop("upload")
     wish = Wish(**{**given, "prefix": Path(given["prefix"])})
     if wish.problems():
-        raise InstallationError("; ".join(wish.problems()))
-    apt = functools.partial(Packages, Host(apt_run), disable=[], refresh=3600, lock_timeout=120)
+        raise PyhostError("; ".join(wish.problems()))
+    apt = functools.partial(Packages, Host(apt_run), lock_timeout=120)
     there = Installation(wish, _command.run, apt, MARKS)
-    there.refuse()
+    there.reject()
     packages, comes = there.missing_packages(), there.needs_origin()
     if comes and not module.check_mode and not wish.is_fetched and not upload:
         return {"changed": False, "needed": True}
     if not module.check_mode:
-        there.heal()
+        there.recover()
         file = None
         if comes:
             # apt knows a file of packages by its name.
@@ -210,10 +191,11 @@ def main() -> None:
     )
     os.umask(0o022)
     try:
-        with contextlib.nullcontext() if module.check_mode else _alone():
+        # Without the lock, each run would take another's half-made tree for that of an interrupted run.
+        with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_TIMEOUT):
             result = _run(module)
     except Exception as problem:
-        is_known = isinstance(problem, (InstallationError, PackagesError, OSError))
+        is_known = isinstance(problem, (PyhostError, OSError))
         module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
     module.exit_json(**clean(result))
 

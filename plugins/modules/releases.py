@@ -331,15 +331,14 @@ msg:
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ..module_utils._lock import alone
 from ..module_utils._mask import Mask, addresses
 from ..module_utils._release import build
 from ..module_utils._release.accounts import AccountError, Accounts
@@ -418,22 +417,6 @@ class _Stop(Exception):
     def __init__(self, **result: t.Any) -> None:
         super().__init__()
         self.result = result
-
-
-@contextlib.contextmanager
-def _alone(timeout: int) -> t.Iterator[None]:
-    deadline = time.monotonic() + timeout
-    with LOCK.open("w", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    text = f"another run has been building on this host for more than {timeout} seconds"
-                    raise _Stop(failed=True, msg=text) from None
-            time.sleep(0.5)
-        yield
 
 
 @contextlib.contextmanager
@@ -543,7 +526,7 @@ def main() -> None:
     if not Path(BUS).exists() and not module.check_mode:
         module.fail_json(msg=f"{BUS} is missing: builds run as systemd units, which needs systemd and dbus", **quiet)
     try:
-        with contextlib.nullcontext() if module.check_mode else _alone(params["lock_timeout"]):
+        with contextlib.nullcontext() if module.check_mode else alone(LOCK, params["lock_timeout"]):
             result = asyncio.run(_run(module, params))
     except _Stop as stop:
         result = stop.result

@@ -173,9 +173,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _command
-from ..module_utils._status.look import Question, Status, StatusError, Wanted
+from ..module_utils._errors import PyhostError
+from ..module_utils._status.look import Question, Status, Wanted
 from ..module_utils._text import clean, printable, unforeseen
-from ..module_utils._transaction.host import TransactionError
 
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},
@@ -198,7 +198,7 @@ def main() -> None:
         run = functools.partial(_command.run, limit=120)
         found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
     except Exception as problem:
-        is_known = isinstance(problem, (StatusError, TransactionError, OSError))
+        is_known = isinstance(problem, (PyhostError, OSError))
         module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
     module.exit_json(changed=False, **clean(found))
 

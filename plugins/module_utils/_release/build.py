@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._contents import file_digest, tar_digest
+from .._errors import PyhostError
 from .._mask import Mask, inside
 from . import credentials, tree, try_app, unpack
 from .handover import account_of
@@ -106,7 +107,7 @@ _UV = {
 }
 
 
-class Problems(Exception):
+class Problems(PyhostError):
     """Everything that stands against the wish; one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -124,7 +125,6 @@ class Plan:
     revision: str = ""
     release: str = ""
     is_complete: bool = False
-    built: bool = False
     download: Path | None = None
 
     def shown(self) -> str:
@@ -368,12 +368,11 @@ class Builder:
             async with slots:
                 try:
                     await self._build(plan)
-                    plan.built = True
                 except Exception as problem:
                     failures.append(self._message(plan, unforeseen(problem)))
                     try:
                         await asyncio.to_thread(tree.remove, self._folder(plan))
-                    except (OSError, tree.TreeError) as left:
+                    except (OSError, PyhostError) as left:
                         failures.append(self._message(plan, f"release: {left}"))
 
         await asyncio.gather(*map(one, self.missing()))
@@ -620,7 +619,7 @@ def _check_upload(plan: Plan, archive: Path) -> None:
 
 def unforeseen(problem: Exception) -> str:
     """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
-    if isinstance(problem, StepError | tree.TreeError):
+    if isinstance(problem, PyhostError):
         return str(problem)
     if isinstance(problem, OSError):
         return words(problem)
