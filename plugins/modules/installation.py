@@ -123,10 +123,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ..module_utils import _command
+from ..module_utils._download import fetch_with
 from ..module_utils._mask import addresses
 from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
 from ..module_utils._packages.archive import Installation, InstallationError, Wish
-from ..module_utils._release.build import fetch_with
 from ..module_utils._text import clean, printable, unforeseen
 
 MARKS = Path("/var/lib/pyhost/.installed")

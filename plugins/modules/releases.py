@@ -340,10 +340,12 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ..module_utils._download import fetch_with
 from ..module_utils._mask import Mask, addresses
-from ..module_utils._release import build
+from ..module_utils._release import advice, build
 from ..module_utils._release.accounts import AccountError, Accounts
 from ..module_utils._release.handover import Handover
+from ..module_utils._release.plan import Problems
 from ..module_utils._release.release import App, Layout, is_name
 from ..module_utils._release.removal import Removal
 from ..module_utils._release.rollback import WayBack
@@ -448,7 +450,7 @@ def _handing_over(handover: Handover) -> t.Iterator[None]:
         try:
             handover.undo()
         except (TreeError, OSError) as worse:
-            raise build.Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
+            raise Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
         raise
 
 
@@ -479,7 +481,7 @@ async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.A
         installer=params["installer"],
         build_env=build_env,
         uploads=params["uploads"],
-        fetch=build.fetch_with(open_url, bundles[0] if bundles else None),
+        fetch=fetch_with(open_url, bundles[0] if bundles else None),
         jobs=params["jobs"],
         web_group=params["web_group"],
         is_check=module.check_mode,
@@ -547,14 +549,14 @@ def main() -> None:
             result = asyncio.run(_run(module, params))
     except _Stop as stop:
         result = stop.result
-    except build.Problems as problems:
+    except Problems as problems:
         result = {"failed": True, "msg": str(problems)}
     except AccountError as problem:
         result = {"failed": True, "msg": str(problem)}
     except Exception as problem:
         env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
         mask = Mask(value for values in env for value in values.values())
-        result = {"failed": True, "msg": mask(build.unforeseen(problem))}
+        result = {"failed": True, "msg": mask(advice.unforeseen(problem))}
     if result.pop("failed", False):
         module.fail_json(**clean(result), **quiet)
     module.exit_json(**clean(result), **quiet)

@@ -16,7 +16,7 @@ FILES = sorted(path for path in PLUGINS.rglob("*.py") if path.name != "__init__.
 CLASS, FUNCTION = 300, 50
 
 # Each may import from its own folder and from those before it, nothing from those after it.
-HOST_SIDE = ("", "_release", "_transaction", "_tls", "_packages", "_status")
+HOST_SIDE = ("", "_transaction", "_release", "_tls", "_packages", "_status")
 CONTROLLER_SIDE = ("_keys", "_servers", "_items", "_model", "_report", "")
 
 PROTOCOLS = {protocol for row in BACK_ENDS.values() for protocol in row.serves}

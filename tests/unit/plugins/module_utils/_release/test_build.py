@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
-from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder, Problems
+from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder
+from ansible_collections.pyhost.web.plugins.module_utils._release.plan import Problems
 from ansible_collections.pyhost.web.plugins.module_utils._release.release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._release.step import Outcome, Step
 
@@ -128,7 +129,7 @@ def test_first_and_second_run(make: Make, layout: Layout) -> None:
     builder, stage = make(app(setup=[{"run": "one"}, {"run": "two"}], wsgi="a:b"))
     run(builder)
     assert stage.names() == []
-    assert not builder.plans[0].built
+    assert builder.missing() == []
     assert stage.stopped == 0
 
 

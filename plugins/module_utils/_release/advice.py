@@ -1,0 +1,88 @@
+# Copyright: pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is reported of a step that failed: its own words, and what helps."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from . import tree
+from .sandbox import BUILD
+from .step import Outcome, Step, StepError
+
+# Where steps have their temporary files.
+_TEMPORARY = str(Path("/var", "tmp"))
+_NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
+# How a shell and systemd-run tell that a process was killed, and others that there is no memory left.
+_KILLED = (137, 255)
+_NO_MEMORY = re.compile("^Killed|MemoryError|Cannot allocate memory|Killed signal|signal: 9|SIGKILL", re.MULTILINE)
+# How pip, uv and git say that they got no answer.
+_NO_ANSWER = re.compile(
+    "connection broken by|establish a new connection|error sending request|dns error|connect error"
+    "|resolve host|unable to connect|Failed to connect|Connection (refused|timed out|reset)|not read from remote"
+)
+_REACH = {
+    "requirements": "the package index must be reached from this host; build_env sets another one (PIP_INDEX_URL) or a"
+    " proxy (HTTPS_PROXY)",
+    "source.git": "the server must be reached from this host; a commit of 40 digits that was fetched before needs none",
+}
+
+
+def unforeseen(problem: Exception) -> str:
+    """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
+    if isinstance(problem, StepError | tree.TreeError):
+        return str(problem)
+    if isinstance(problem, OSError):
+        return words(problem)
+    return "\n".join(
+        ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
+    ).rstrip()
+
+
+def told(step: Step, outcome: Outcome) -> str:
+    """Return the output of a step that failed, and what the user can do where the output does not say so."""
+    advice = ""
+    if outcome.late and step.sandbox is BUILD:
+        advice = "build_timeout allows no step more; find out what it waits for, or allow more"
+    elif _NO_ROOM.search(outcome.said):
+        advice = _make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
+    elif _NO_ANSWER.search(outcome.said):
+        advice = _REACH.get(step.name.removeprefix("server_"), "")
+    elif outcome.status in _KILLED or _NO_MEMORY.search(outcome.said):
+        advice = "if it was killed for its memory: a build may use as much as the application; raise limits.memory"
+    return f"{outcome.said}\n{advice}".strip()
+
+
+def _make_room(folders: Iterable[Path]) -> str:
+    """Return the advice for the fullest of these folders."""
+    room = {folder: shutil.disk_usage(folder).free for folder in folders if folder.exists()}
+    fullest = min(room, key=room.__getitem__)
+    return f"the disk of {fullest} has {room[fullest] >> 20} MiB left; make room and run again"
+
+
+def words(problem: OSError, path: Path | None = None) -> str:
+    """Return what this process itself could not do at a path, and what helps where the disk is full."""
+    place = Path(os.fsdecode(problem.filename)) if problem.filename and not path else path
+    if not place:
+        return str(problem.strerror)
+    text = f"{place}: {problem.strerror}"
+    if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return text
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    return f"{text}\n{_make_room([there])}"
+
+
+@contextlib.contextmanager
+def as_step(name: str, path: Path) -> Iterator[None]:
+    """Turn an OSError of this process into a failure of the step."""
+    try:
+        yield
+    except OSError as problem:
+        raise StepError(f"{name}: {words(problem, path)}") from problem
