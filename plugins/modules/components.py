@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: components
-short_description: Finds which components of the collection a host has
+short_description: List the components that a host has
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -48,19 +48,24 @@ seconds:
   sample: 0.4
 """
 
+import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _entry
 from ..module_utils._layout import MANIFESTS
+
+
+def _work(_module: AnsibleModule) -> dict[str, t.Any]:
+    # A journal without a manifest is what the first run of a role leaves when it is interrupted.
+    records = (path for pattern in ("*.json", "*.journal") for path in Path(MANIFESTS).glob(pattern))
+    return {"changed": False, "components": sorted({path.stem for path in records if path.name[0] != "."})}
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    # A journal without a manifest is what the first run of a role leaves when it is interrupted.
-    records = (path for pattern in ("*.json", "*.journal") for path in Path(MANIFESTS).glob(pattern))
-    module.exit_json(changed=False, components=sorted({path.stem for path in records if path.name[0] != "."}))
+    _entry.run("components", {}, _work)
 
 
 if __name__ == "__main__":

@@ -423,8 +423,6 @@ application:
 """
 
 import contextlib
-import functools
-import os
 import re
 import resource
 import typing as t
@@ -432,10 +430,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _command
+from ..module_utils import _command, _entry
 from ..module_utils._fs import Node
 from ..module_utils._mask import Mask
-from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
+from ..module_utils._text import decode, escaped
 from ..module_utils._transaction.host import Host, TransactionError, encrypted
 from ..module_utils._transaction.manifest import Store
 from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
@@ -516,7 +514,7 @@ ARGUMENTS: dict[str, t.Any] = {
 }
 
 
-def wish_of(params: dict[str, t.Any]) -> Wish:
+def wish_of(params: _entry.Params) -> Wish:
     """Return what the options, as the action finishes them, ask for."""
     entries = [
         Entry(**{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
@@ -558,12 +556,12 @@ def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
             yield Request(url=url, status=tuple(request["status"] or ()), **same)
 
 
-def secrets_of(params: dict[str, t.Any]) -> set[str]:
+def secrets_of(params: _entry.Params) -> set[str]:
     """Return the contents of secret files, which must not be printed."""
     return {text for file in params["files"] if file["secret"] and (text := (file["content"] or "").strip())}
 
 
-def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
+def mask_of(params: _entry.Params, state: Path) -> t.Callable[[str], str]:
     """Return what masks the values of all secret files, those of the task and those on the host, in a message.
 
     A service that fails may print its environment, also where the task has no file of it, as in a deploy.
@@ -619,43 +617,35 @@ def told_of(outcome: Outcome, wish: Wish) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    """Entry point."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
-    # All of `files` would be starred out of diffs and messages; only secrets have to be.
-    module.no_log_values = secrets_of(params)
-    invocation = {"module_args": {"name": params["name"]}}
-    if params["generation"] is None:
-        module.fail_json(msg="config_set works through its action plugin, which renders the files; "
-                             "call it as pyhost.web.config_set in a task", invocation=invocation)
-    if os.geteuid():
-        module.fail_json(msg="config_set has to be root on the host; set `become: true`", invocation=invocation)
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
     # A server's own test may open the logs of all its sites, for which the limit of a login (1024) is too low.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    mask = functools.partial(mask_of, params, STATE)
-    try:
-        wish = wish_of(params)
-        outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
-    except Exception as error:
-        told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
-        details = clean(getattr(error, "details", {}))
-        # To look for many secrets in megabytes of output would take minutes.
-        module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)
-    for text in outcome.warnings:
-        module.warn(printable(mask()(text)))
-    result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}
-    module.exit_json(
-        changed=outcome.changed,
-        **clean(told_of(outcome, wish)),
-        commands=outcome.commands,
-        generation=params["generation"],
-        healed=outcome.healed,
-        tested=outcome.tested,
-        invocation=invocation,
-        **result,
+    wish = wish_of(module.params)
+    outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
+    return {
+        "changed": outcome.changed,
+        **told_of(outcome, wish),
+        "commands": outcome.commands,
+        "generation": module.params["generation"],
+        "healed": outcome.healed,
+        "tested": outcome.tested,
+        "warnings": outcome.warnings,
+        **({"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}),
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    secrets = _entry.Secrets(
+        # All of `files` would be starred out of diffs and messages; only secrets have to be.
+        values=secrets_of,
+        mask=lambda params: mask_of(params, STATE),
+        shown=lambda params: {"name": params["name"]},
+    )
+    _entry.run(
+        "config_set", ARGUMENTS, _work, secrets=secrets, action_sets="generation", known=(TransactionError,)
     )
 
 

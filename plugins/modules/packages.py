@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Installs Debian packages without starting their stock services
+short_description: Install Debian packages without starting their stock services
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -86,39 +86,38 @@ debian:
   sample: "13"
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _entry
 from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
-from ..module_utils._text import printable, unforeseen
+
+SPEC = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "disable": {"type": "list", "elements": "str", "default": []},
+    "refresh": {"type": "int", "default": 3600},
+    "lock_timeout": {"type": "int", "default": 120},
+}
+
+
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    packages = Packages(Host(apt_run), **module.params)
+    missing = packages.missing()
+    disabled = [] if module.check_mode else packages.install(missing)
+    return {
+        "changed": bool(missing or disabled),
+        "installed": missing,
+        "disabled": disabled,
+        "debian": packages.host.version(),
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in missing)},
+        "warnings": packages.warnings,
+    }
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "list", "elements": "str", "required": True},
-            "disable": {"type": "list", "elements": "str", "default": []},
-            "refresh": {"type": "int", "default": 3600},
-            "lock_timeout": {"type": "int", "default": 120},
-        },
-        supports_check_mode=True,
-    )
-    packages = Packages(Host(apt_run), **module.params)
-    try:
-        missing = packages.missing()
-        disabled = [] if module.check_mode else packages.install(missing)
-    except Exception as problem:
-        is_known = isinstance(problem, (PackagesError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    for text in packages.warnings:
-        module.warn(printable(text))
-    module.exit_json(
-        changed=bool(missing or disabled),
-        installed=missing,
-        disabled=disabled,
-        debian=packages.host.version(),
-        diff={"before": "", "after": "".join(f"{name}\n" for name in missing)},
-    )
+    _entry.run("packages", SPEC, _work, known=(PackagesError,))
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import re
-import shutil
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from . import tree
+from .._errors import PyhostError
+from .._system_errors import described, make_room
 from .sandbox import BUILD
 from .step import Outcome, Step, StepError
 
@@ -37,10 +35,10 @@ _REACH = {
 
 def unforeseen(problem: Exception) -> str:
     """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
-    if isinstance(problem, StepError | tree.TreeError):
+    if isinstance(problem, PyhostError):
         return str(problem)
     if isinstance(problem, OSError):
-        return words(problem)
+        return described(problem)
     return "\n".join(
         ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
     ).rstrip()
@@ -52,31 +50,12 @@ def told(step: Step, outcome: Outcome) -> str:
     if outcome.late and step.sandbox is BUILD:
         advice = "build_timeout allows no step more; find out what it waits for, or allow more"
     elif _NO_ROOM.search(outcome.said):
-        advice = _make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
+        advice = make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
     elif _NO_ANSWER.search(outcome.said):
         advice = _REACH.get(step.name.removeprefix("server_"), "")
     elif outcome.status in _KILLED or _NO_MEMORY.search(outcome.said):
         advice = "if it was killed for its memory: a build may use as much as the application; raise limits.memory"
     return f"{outcome.said}\n{advice}".strip()
-
-
-def _make_room(folders: Iterable[Path]) -> str:
-    """Return the advice for the fullest of these folders."""
-    room = {folder: shutil.disk_usage(folder).free for folder in folders if folder.exists()}
-    fullest = min(room, key=room.__getitem__)
-    return f"the disk of {fullest} has {room[fullest] >> 20} MiB left; make room and run again"
-
-
-def words(problem: OSError, path: Path | None = None) -> str:
-    """Return what this process itself could not do at a path, and what helps where the disk is full."""
-    place = Path(os.fsdecode(problem.filename)) if problem.filename and not path else path
-    if not place:
-        return str(problem.strerror)
-    text = f"{place}: {problem.strerror}"
-    if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return text
-    there = next(folder for folder in (place, *place.parents) if folder.exists())
-    return f"{text}\n{_make_room([there])}"
 
 
 @contextlib.contextmanager
@@ -85,4 +64,4 @@ def as_step(name: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise StepError(f"{name}: {words(problem, path)}") from problem
+        raise StepError(f"{name}: {described(problem, path)}") from problem

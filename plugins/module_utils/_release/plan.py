@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._errors import PyhostError
 from .release import App, Interpreter, shown_revision
 
 
-class Problems(Exception):
+class Problems(PyhostError):
     """Everything that makes the task fail; one line each."""
 
     def __init__(self, problems: Iterable[str]) -> None:

@@ -14,6 +14,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._errors import PyhostError
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a pipe must not wait for its other end.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -22,7 +24,7 @@ MOST_REPEATED = 10_000
 """So many files and folders may be published once more, by links to folders: a few links can name billions."""
 
 
-class TreeError(Exception):
+class TreeError(PyhostError):
     """A file that must not be taken over or published; the text names it."""
 
 

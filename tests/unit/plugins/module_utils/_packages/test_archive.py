@@ -17,8 +17,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._lock import LockedError, alone
 from ansible_collections.pyhost.web.plugins.module_utils._packages.archive import Installation, InstallationError, Wish
-from ansible_collections.pyhost.web.plugins.modules import installation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -205,10 +205,10 @@ def _archive(folder: Path, kind: str) -> Path:
 
 def test_a_run_of_another_controller_is_waited_for(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    refused = pytest.raises(InstallationError, match="another run has been installing")
-    with installation._alone(lock), refused, installation._alone(lock, 0):
+    refused = pytest.raises(LockedError, match="another run has held")
+    with alone(lock, 0), refused, alone(lock, 0):
         raise AssertionError("there were two")
-    with installation._alone(lock, 0):
+    with alone(lock, 0):
         assert lock.exists()
 
 
