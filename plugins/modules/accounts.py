@@ -37,17 +37,14 @@ options:
         description: Whether the application's description names the account, so that it may be shared or exist already.
         type: bool
         default: false
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports which accounts would be made, and what stands against it.
+    details: Reports which accounts would be made, and what stands against it.
     support: full
   diff_mode:
-    description: The names of the accounts that are made or unlocked.
+    details: The names of the accounts that are made or unlocked.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

@@ -72,17 +72,14 @@ options:
   acme_email:
     description: Where the ACME server writes to; left out, nowhere.
     type: str
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Tells what would be made, issued and removed; touches nothing and asks no ACME server.
+    details: Reports what would be made, issued and removed; touches nothing and asks no ACME server.
     support: full
   diff_mode:
-    description: Nothing of a certificate is shown.
+    details: Nothing of a certificate is shown.
     support: none
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

@@ -15,17 +15,14 @@ description:
   - Lists the roles that have set something up on the host, also those whose last run was interrupted.
   - The playbook C(site) runs only the roles that are listed or have something to do.
   - Changes nothing.
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Does the same.
+    details: Does the same.
     support: full
   diff_mode:
-    description: Nothing changes.
+    details: Nothing changes.
     support: N/A
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

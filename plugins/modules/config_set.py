@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_set
-short_description: Puts all files of a server in service in one transaction
+short_description: Activate all files of a server in one transaction
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -282,17 +282,14 @@ options:
   generation:
     description: Set by the action.
     type: str
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Compares, and tests in a copy where the server is installed; changes nothing.
+    details: Compares, and tests in a copy where the server is installed; changes nothing.
     support: full
   diff_mode:
-    description: One diff for each file; of a secret one, only that it changed.
+    details: One diff for each file; of a secret one, only that it changed.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

@@ -56,11 +56,11 @@ options:
     type: str
     required: true
   advice:
-    description: What the user is told where there is no server and no source of one.
+    description: Message for users where there is no server and no source of one.
     type: str
     required: true
   needs:
-    description: Programs that the host must have besides, each with what the user is told where it has not.
+    description: Programs that the host must have besides, each with the message for users where it is missing.
     type: dict
     default: {}
   digest:
@@ -69,17 +69,14 @@ options:
   upload:
     description: Set by the action.
     type: path
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: What comes.
+    details: What comes.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

@@ -37,17 +37,14 @@ options:
     description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
     type: int
     default: 120
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: The names of the packages that come.
+    details: The names of the packages that come.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

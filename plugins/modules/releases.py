@@ -225,19 +225,16 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description:
-      - Tells which releases would be built; asks git repositories for their branches, and changes nothing. What a run
+    details:
+      - Reports which releases would be built; asks git repositories for their branches, and changes nothing. What a run
         may bring before it comes here (accounts, git, interpreters) is a warning.
     support: full
   diff_mode:
-    description: The releases that C(next) points to.
+    details: The releases that C(next) points to.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""

@@ -32,20 +32,17 @@ options:
   wanted:
     description: Set by the action.
     type: dict
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Runs the same in check mode.
+    details: Runs the same in check mode.
     support: full
   diff_mode:
-    description: Has nothing to show.
+    details: Has nothing to show.
     support: none
   idempotent:
-    description: Changes nothing, ever.
+    details: Changes nothing, ever.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 seealso:
   - module: pyhost.web.status_report
 """
