@@ -41,7 +41,7 @@ attributes:
     details: Has nothing to show.
     support: none
   idempotent:
-    details: Changes nothing, ever.
+    description: Changes nothing, ever.
     support: full
 seealso:
   - module: pyhost.web.status_report
