@@ -168,7 +168,7 @@ options:
       - What this part does not have on the host yet is an error then.
     type: bool
     default: false
-  ask:
+  health_urls:
     description:
       - Where O(requests) are made, addresses of web servers as seen from the host; C(endpoint) stands for
         O(requests[].endpoint) of each request that has one.
@@ -177,9 +177,9 @@ options:
     default: []
   requests:
     description:
-      - What must be answered at each address of O(ask) once all this is in service; else everything is taken back. A
-        request is made only if its file changed, and again and again until the processes that had the old file have
-        gone, for at most O(requests[].timeout).
+      - What must be answered at each address of O(health_urls) once all this is active; otherwise everything is rolled
+        back. A request is made only if its file changed, and again and again until the processes that had the old file
+        have gone, for at most O(requests[].timeout).
       - Without O(partial) it is made only where nothing else changes of what its unit reads, and where it is answered
         well before, as the web server may have yet to be told of the rest.
     type: list
@@ -207,7 +207,7 @@ options:
         description: Value of the C(Host) header.
         type: str
       https:
-        description: Ask web servers over TLS, at port 443 of the addresses in O(ask).
+        description: Ask web servers over TLS, at port 443 of the addresses in O(health_urls).
         type: bool
         default: false
       status:
@@ -342,7 +342,7 @@ EXAMPLES = r"""
     partial: true
     files:
       - {path: /srv/pyhost/shop/current, follow: /srv/pyhost/shop/next, unit: pyhost-shop.service, verb: reload}
-    ask: ["http://127.0.0.1"]
+    health_urls: ["http://127.0.0.1"]
     requests:
       - {file: /srv/pyhost/shop/current, path: /health, host: shop.example.org}
 """
@@ -474,7 +474,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "partial": {"type": "bool", "default": False},
     "listen": {"type": "list", "elements": "str", "default": []},
     "closed": {"type": "list", "elements": "str", "default": []},
-    "ask": {"type": "list", "elements": "str", "default": []},
+    "health_urls": {"type": "list", "elements": "str", "default": []},
     "requests": {
         "type": "list", "elements": "dict", "default": [],
         "options": {
@@ -533,7 +533,7 @@ def wish_of(params: _entry.Params) -> Wish:
         closed=tuple(params["closed"]),
         proofs={unit["name"]: tuple(unit["proof"]) for unit in params["units"] if unit.get("proof")},
         partial=params["partial"],
-        requests=tuple(request for each in params["requests"] for request in _requests(each, params["ask"])),
+        requests=tuple(request for each in params["requests"] for request in _requests(each, params["health_urls"])),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(
@@ -542,10 +542,10 @@ def wish_of(params: _entry.Params) -> Wish:
     )
 
 
-def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
+def _requests(request: dict[str, t.Any], health_urls: list[str]) -> t.Iterator[Request]:
     """Return a request for each address."""
     same = {key: request[key] for key in ("file", "mount", "host", "timeout", "unit")}
-    for address in ask:
+    for address in health_urls:
         server = encrypted(address) if request["https"] else address
         at = request["endpoint"] if address == "endpoint" else server.rstrip("/")
         if at:

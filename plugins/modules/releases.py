@@ -106,7 +106,7 @@ options:
             type: str
             required: true
           once:
-            description: Run it only where O(apps[].first) is true.
+            description: Run it only where O(apps[].run_once_steps) is true.
             type: bool
             default: false
       build_timeout:
@@ -168,7 +168,7 @@ options:
             was in service before.
         type: int
         default: 5
-      first:
+      run_once_steps:
         description: Whether this host runs the steps with O(apps[].setup[].once).
         type: bool
         default: true
@@ -205,10 +205,10 @@ options:
     type: list
     elements: str
     default: []
-  back:
+  rollback:
     description:
-      - Applications that go back to a release that is there, each with its ID, or with nothing for the one that was in
-        service before. Nothing is built and nothing is tried; C(next) is pointed to it.
+      - Applications to roll back, each with the ID of an earlier release, or with nothing for the one that was live
+        before. Nothing is built and nothing is tried; C(next) is pointed to it.
       - A later task with the application in O(apps) points C(next) to the release that it describes.
     type: dict
     default: {}
@@ -257,9 +257,9 @@ EXAMPLES = r"""
         requirements: [httpbin]
         wsgi: httpbin:app
 
-- name: Point to the releases that were in service before
+- name: Roll back to the releases that were live before
   pyhost.web.releases:
-    back: {shop: "", blog: 0a1b2c3d4e5f6789}
+    rollback: {shop: "", blog: 0a1b2c3d4e5f6789}
 
 - name: Remove an application and its data
   pyhost.web.releases:
@@ -326,7 +326,7 @@ from ..module_utils._release.handover import Handover
 from ..module_utils._release.plan import Problems
 from ..module_utils._release.release import App, Layout, is_name
 from ..module_utils._release.removal import Removal
-from ..module_utils._release.rollback import WayBack
+from ..module_utils._release.rollback import Rollback
 from ..module_utils._release.step import BUS, Systemd
 from ..module_utils._release.tree import TreeError
 
@@ -369,7 +369,7 @@ APP = {
     },
     "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
-    "first": {"type": "bool", "default": True},
+    "run_once_steps": {"type": "bool", "default": True},
 }
 
 SPEC = {
@@ -380,7 +380,7 @@ SPEC = {
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "list", "elements": "str", "default": []},
-    "back": {"type": "dict", "default": {}},
+    "rollback": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": "www-data"},
     "uploads": {"type": "dict", "default": {}},
     "problems": {"type": "list", "elements": "str", "default": []},
@@ -441,12 +441,12 @@ class _Run:
         self.builder = _builder(module, apps)
         self.handover = Handover(layout, {app.name: app.user for app in apps if is_name(app.name)})
         self.removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
-        self.back = WayBack(layout, {name: str(release or "") for name, release in params["back"].items()})
+        self.rollback = Rollback(layout, {name: str(release or "") for name, release in params["rollback"].items()})
         names = {app.name for app in apps}
         self.problems = [
             *params["problems"],
             *self.removal.problems(names, is_check=self.is_check),
-            *self.back.problems(names),
+            *self.rollback.problems(names),
             *([] if params["hand_over"] else self.handover.problems()),
         ]
 
@@ -470,22 +470,22 @@ class _Run:
         if not self.is_check:
             await self.builder.build()
             built = ((plan.app.name, plan.release) for plan in self.builder.plans)
-            self.handover.fit([*built, *self.back.releases.items()])
+            self.handover.fit([*built, *self.rollback.releases.items()])
             for account in self.handover.forsaken():
                 Accounts().retire(account)
         return []
 
     def _switch(self) -> dict[str, t.Any]:
-        builder, back = self.builder, self.back
-        before = builder.in_line() + back.in_line()
-        switched = builder.switch() + back.switch(self.is_check)
+        builder, rollback = self.builder, self.rollback
+        before = builder.in_line() + rollback.in_line()
+        switched = builder.switch() + rollback.switch(self.is_check)
         removed = builder.prune() + self.removal.remove(self.is_check)
         return {
             "changed": bool(builder.missing() or switched or removed),
             "releases": self._releases(),
             "removed": removed,
             "sizes": self.removal.sizes,
-            "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
+            "diff": {"before": before, "after": builder.in_line(wanted=True) + rollback.in_line(wanted=True)},
             "warnings": [builder.mask(text) for text in builder.warnings],
         }
 
@@ -499,11 +499,11 @@ class _Run:
             for plan in self.builder.plans
         }
         # A marker of an older version may have more in it.
-        back = {
+        rolled_back = {
             name: {**result, "revision": addresses(str(result["revision"]))}
-            for name, result in self.back.results().items()
+            for name, result in self.rollback.results().items()
         }
-        return built | back
+        return built | rolled_back
 
 
 def _mask(params: _entry.Params) -> Mask:

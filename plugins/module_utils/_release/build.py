@@ -217,7 +217,7 @@ class Builder:
         await self._sources.place(plan, account)
         await venv.make(self._steps, plan)
         for index, step in enumerate(plan.app.setup):
-            if plan.app.first or not step.get("once"):
+            if plan.app.run_once_steps or not step.get("once"):
                 await self._steps.do(
                     plan, f"setup[{index}] ({step['run']})", f"exec /bin/sh -c {shlex.quote(step['run'])}"
                 )

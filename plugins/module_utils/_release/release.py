@@ -51,7 +51,7 @@ class App:
     writable_paths: list[str] = field(default_factory=list)
     health: Mapping[str, t.Any] = field(default_factory=dict)
     keep: int = 5
-    first: bool = True
+    run_once_steps: bool = True
 
     def kind(self) -> str:
         """git, path or archive; empty where there is no source."""

@@ -180,7 +180,7 @@ def test_leftover_of_a_killed_run_is_rebuilt(make: Make, layout: Layout) -> None
 
 def test_setup_steps_for_one_host(make: Make) -> None:
     steps = [{"run": "one", "once": True}, {"run": "two", "once": False}]
-    builder, stage = make(app(setup=steps, first=False))
+    builder, stage = make(app(setup=steps, run_once_steps=False))
     run(builder)
     assert [name for name in stage.names() if name.startswith("setup")] == ["setup[1] (two)"]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: installation
+module: server_archive
 short_description: Install a server from an archive or package that you provide
 version_added: 1.0.0
 author:
@@ -81,7 +81,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Install Cherokee
-  pyhost.web.installation:
+  pyhost.web.server_archive:
     program: cherokee
     prefix: /opt/cherokee
     archive: files/cherokee.tar.gz
@@ -125,7 +125,7 @@ from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
 from ..module_utils._packages.archive import Installation, InstallationError, Wish
 
 MARKS = Path("/var/lib/pyhost/.installed")
-LOCK = Path("/run/pyhost-installation.lock")
+LOCK = Path("/run/pyhost-server-archive.lock")
 LOCK_TIMEOUT = 120
 
 TEXT: dict[str, t.Any] = {"type": "str"}
@@ -189,7 +189,7 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Entry point."""
-    _entry.run("installation", SPEC, _work, known=(InstallationError, PackagesError, LockedError))
+    _entry.run("server_archive", SPEC, _work, known=(InstallationError, PackagesError, LockedError))
 
 
 if __name__ == "__main__":
