@@ -164,8 +164,8 @@ options:
         default: {}
       keep:
         description:
-          - How many complete releases are kept; those in service and next in line always are, and so is the one that
-            was in service before.
+          - How many complete releases are kept; the live one and the next one always are, and so is the one that was
+            live before.
         type: int
         default: 5
       run_once_steps:
@@ -188,7 +188,7 @@ options:
   hand_over:
     description:
       - Whether an application whose C(user) changes gets its data handed over. It is stopped before that, and is down
-        until the new release is in service. If no release can be built, the data is given back and it starts again.
+        until the new release is live. If no release can be built, the data is given back and it starts again.
       - If V(false), a changed C(user) is a problem.
     type: bool
     default: true
@@ -466,7 +466,7 @@ class _Run:
             if self.builder.needed() and not self.builder.problems:
                 return self.builder.needed()
             await self.builder.reach()
-        self.builder.refuse()
+        self.builder.reject()
         if not self.is_check:
             await self.builder.build()
             built = ((plan.app.name, plan.release) for plan in self.builder.plans)

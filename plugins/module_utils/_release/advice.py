@@ -18,10 +18,10 @@ from .step import Outcome, Step, StepError
 # Where steps have their temporary files.
 _TEMPORARY = str(Path("/var", "tmp"))
 _NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
-# How a shell and systemd-run tell that a process was killed, and others that there is no memory left.
+# How a shell and systemd-run report that a process was killed, and others that there is no memory left.
 _KILLED = (137, 255)
 _NO_MEMORY = re.compile("^Killed|MemoryError|Cannot allocate memory|Killed signal|signal: 9|SIGKILL", re.MULTILINE)
-# How pip, uv and git say that they got no answer.
+# How pip, uv and git report that they got no answer.
 _NO_ANSWER = re.compile(
     "connection broken by|establish a new connection|error sending request|dns error|connect error"
     "|resolve host|unable to connect|Failed to connect|Connection (refused|timed out|reset)|not read from remote"
@@ -34,7 +34,7 @@ _REACH = {
 
 
 def unforeseen(problem: Exception) -> str:
-    """Return what went wrong, and of what nobody thought of the place in our code; whoever calls this masks it."""
+    """Return what went wrong, with the place in the code where nobody expected it; the caller masks secrets."""
     if isinstance(problem, PyhostError):
         return str(problem)
     if isinstance(problem, OSError):

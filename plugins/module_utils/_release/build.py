@@ -39,7 +39,7 @@ from .sources import Sources
 from .step import Outcome, Runner, Step, StepError, check_sandbox
 from .steps import Steps, limits_of, quoted
 
-# How Python says that the sandbox kept an application from the network.
+# How Python reports that the sandbox kept an application from the network.
 _NO_NETWORK = ("Address family not supported", "Network is unreachable", "Temporary failure in name resolution")
 
 _TRY = inspect.getsource(try_app)
@@ -119,7 +119,7 @@ class Builder:
     def _message(self, plan: Plan, text: str) -> str:
         return f"app {plan.app.name}: {self.mask(text)}"
 
-    def refuse(self) -> None:
+    def reject(self) -> None:
         """Raises Problems with all that were found, if any."""
         if self.problems:
             raise Problems(self.problems)
@@ -163,7 +163,7 @@ class Builder:
     # ---- sources
 
     async def reach(self) -> None:
-        """Brings the sources of what is missing to this host's caches; adds what hinders it to `problems`."""
+        """Brings the sources of what is missing to this host's caches; adds what prevents it to `problems`."""
         sound = [plan for plan in self.missing() if not plan.is_flawed]
         if sound:
             await self._steps.runner.stop_leftovers()
@@ -278,7 +278,7 @@ class Builder:
         }
         complete(folder, notes)
 
-    # ---- putting in line
+    # ---- switching
 
     def in_line(self, *, wanted: bool = False) -> str:
         """The releases that `next` of each application names (or, if `wanted`, will name), one a line."""
@@ -311,7 +311,7 @@ class Builder:
             for name in obsolete(folder, plan.app.keep, [*used, before(folder, used[1])]):
                 gone.append(str(folder / name))
                 if not self.is_check:
-                    # Without its marker first: a killed removal must not leave what looks complete.
+                    # Without its marker first: an interrupted removal must not leave what looks complete.
                     tree.remove(folder / name / MARKER)
                     tree.remove(folder / name)
         return gone

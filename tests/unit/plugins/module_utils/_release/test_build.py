@@ -93,7 +93,7 @@ def app(name: str = "shop", **keys: t.Any) -> App:
 async def _all(builder: Builder) -> None:
     await builder.plan()
     await builder.reach()
-    builder.refuse()
+    builder.reject()
     await builder.build()
     builder.switch()
     builder.prune()
@@ -247,7 +247,7 @@ def test_whatever_breaks_a_plan_leaves_the_others(make: Make) -> None:
     builder, _stage = make(bad, app("good", user="nosuchuser"), answers={"source.git": explodes})
     asyncio.run(builder.plan())
     with pytest.raises(Problems, match=UNFORESEEN.replace(r"\Z", "\n.*'nosuchuser' has no account on this host")):
-        builder.refuse()
+        builder.reject()
 
 
 def test_folders_of_any_depth(make: Make, layout: Layout) -> None:
@@ -425,7 +425,7 @@ def test_all_problems_at_once(make: Make) -> None:
     async def everything() -> None:
         await builder.plan(["app c: source.path: does not exist"])
         await builder.reach()
-        builder.refuse()
+        builder.reject()
 
     with pytest.raises(Problems) as problems:
         asyncio.run(everything())

@@ -140,7 +140,7 @@ def build(tmp_path: Path) -> Run:
         async def everything() -> None:
             await builder.plan()
             await builder.reach()
-            builder.refuse()
+            builder.reject()
             await builder.build()
 
         asyncio.run(everything())
