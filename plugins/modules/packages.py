@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Installs Debian packages without starting their stock services
+short_description: Install Debian packages without starting their stock services
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -26,17 +26,14 @@ options:
     description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
     type: int
     default: 120
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: The names of the packages that come.
+    details: The names of the packages that come.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -68,38 +65,36 @@ debian:
   sample: "13"
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._errors import PyhostError
+from ..module_utils import _entry
 from ..module_utils._packages.apt import Host, Packages, apt_run
-from ..module_utils._text import printable, unforeseen
+
+SPEC = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "lock_timeout": {"type": "int", "default": 120},
+}
+
+
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    packages = Packages(Host(apt_run), **module.params)
+    missing = packages.missing()
+    if not module.check_mode:
+        packages.install(missing)
+    return {
+        "changed": bool(missing),
+        "installed": missing,
+        "debian": packages.host.version(),
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in missing)},
+        "warnings": packages.warnings,
+    }
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "list", "elements": "str", "required": True},
-            "lock_timeout": {"type": "int", "default": 120},
-        },
-        supports_check_mode=True,
-    )
-    packages = Packages(Host(apt_run), **module.params)
-    try:
-        missing = packages.missing()
-        if not module.check_mode:
-            packages.install(missing)
-    except Exception as problem:
-        is_known = isinstance(problem, (PyhostError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    for text in packages.warnings:
-        module.warn(printable(text))
-    module.exit_json(
-        changed=bool(missing),
-        installed=missing,
-        debian=packages.host.version(),
-        diff={"before": "", "after": "".join(f"{name}\n" for name in missing)},
-    )
+    _entry.run("packages", SPEC, _work)
 
 
 if __name__ == "__main__":

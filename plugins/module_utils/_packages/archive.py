@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the module C(installation) does on a host.
+"""What the module C(server_archive) does on a host.
 
 Private to the collection. The folders are plain paths and the commands go through `Run`, so that a test can stand in.
 """

@@ -74,7 +74,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
         check=checks.file_path,
     ),
     Key(
-        "first",
+        "run_once_steps",
         "bool",
         "Whether this host runs the setup steps with once: true.",
         default=True,

@@ -50,7 +50,7 @@ def _back_end(row: BackEnd) -> Role:
                 [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
             ),
             Key(
-                f"backend_{name}_elsewhere",
+                f"backend_{name}_other_apps",
                 "list",
                 "Names of applications that other back ends of this host may be running; theirs is not removed.",
                 default=[],
@@ -59,7 +59,7 @@ def _back_end(row: BackEnd) -> Role:
                 check=checks.name,
             ),
             Key(
-                f"backend_{name}_ask",
+                f"backend_{name}_health_urls",
                 "list",
                 "Where a release that is put in service must answer: `endpoint`, its own one, and addresses at which"
                 " this host publishes it.",
@@ -189,9 +189,9 @@ _APP = Role(
             check=checks.name,
         ),
         Key(
-            "app_back",
+            "app_rollback",
             "dict",
-            "Applications that go back (tasks back): name and ID of the release, empty for the one before.",
+            "Applications to roll back (tasks rollback): name and ID of the release, empty for the one before.",
             default={},
             example={"shop": ""},
             check_key=checks.name,

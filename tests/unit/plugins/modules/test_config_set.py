@@ -107,7 +107,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "replaces": ["other"],
         "retire": ["/etc/other.conf"],
         "partial": True,
-        "ask": ["endpoint", "http://127.0.0.1:80/"],
+        "health_urls": ["endpoint", "http://127.0.0.1:80/"],
         "requests": [{"file": "/a", "mount": "/sub", "path": "/up", "status": [200], "unit": "a.service"},
                      {"file": "/b", "endpoint": "scgi+unix://%2Frun%2Fb", "https": True}],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module C(installation) with trees of shell scripts in the place of a server."""
+"""The module C(server_archive) with trees of shell scripts in the place of a server."""
 
 from __future__ import annotations
 

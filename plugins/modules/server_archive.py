@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: installation
-short_description: Makes sure that a server is installed which the distribution does not have
+module: server_archive
+short_description: Install a server from an archive or package that you provide
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -56,11 +56,11 @@ options:
     type: str
     required: true
   advice:
-    description: What the user is told where there is no server and no source of one.
+    description: Message for users where there is no server and no source of one.
     type: str
     required: true
   needs:
-    description: Programs that the host must have besides, each with what the user is told where it has not.
+    description: Programs that the host must have besides, each with the message for users where it is missing.
     type: dict
     default: {}
   digest:
@@ -69,22 +69,19 @@ options:
   upload:
     description: Set by the action.
     type: path
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: What comes.
+    details: What comes.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
 - name: Install Cherokee
-  pyhost.web.installation:
+  pyhost.web.server_archive:
     program: cherokee
     prefix: /opt/cherokee
     archive: files/cherokee.tar.gz
@@ -113,28 +110,45 @@ seconds:
 
 import contextlib
 import functools
-import os
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ..module_utils import _command
+from ..module_utils import _command, _entry
+from ..module_utils._download import fetch_with
 from ..module_utils._errors import PyhostError
 from ..module_utils._lock import alone
 from ..module_utils._mask import addresses
 from ..module_utils._packages.apt import Host, Packages, apt_run
 from ..module_utils._packages.archive import Installation, Wish
-from ..module_utils._release.build import fetch_with
-from ..module_utils._text import clean, printable, unforeseen
 
 MARKS = Path("/var/lib/pyhost/.installed")
-LOCK = Path("/run/pyhost-installation.lock")
+LOCK = Path("/run/pyhost-server-archive.lock")
 LOCK_TIMEOUT = 120
 
+TEXT: dict[str, t.Any] = {"type": "str"}
+NAMES: dict[str, t.Any] = {"type": "list", "elements": "str"}
 
-def _run(module: AnsibleModule) -> dict[str, t.Any]:
+SPEC = {
+    "program": {**TEXT, "required": True},
+    "prefix": {"type": "path", "required": True},
+    "places": {"type": "list", "elements": "path", "default": ["/usr/local/sbin", "/usr/sbin"]},
+    "packages": {**NAMES, "default": []},
+    "archive": TEXT,
+    "deb": TEXT,
+    "checksum": TEXT,
+    "version_command": {**NAMES, "required": True},
+    "minimum": {**TEXT, "required": True},
+    "advice": {**TEXT, "required": True},
+    "needs": {"type": "dict", "default": {}},
+    "digest": TEXT,
+    "upload": {"type": "path"},
+}
+
+
+def _install(module: AnsibleModule) -> dict[str, t.Any]:
     given = dict(module.params)
     upload = given.pop("upload")
     wish = Wish(**{**given, "prefix": Path(given["prefix"])})
@@ -167,37 +181,15 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    # Without the lock, each run would take another's half-made tree for that of an interrupted run.
+    with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_TIMEOUT):
+        return _install(module)
+
+
 def main() -> None:
     """Entry point."""
-    text: dict[str, t.Any] = {"type": "str"}
-    names: dict[str, t.Any] = {"type": "list", "elements": "str"}
-    module = AnsibleModule(
-        argument_spec={
-            "program": {**text, "required": True},
-            "prefix": {"type": "path", "required": True},
-            "places": {"type": "list", "elements": "path", "default": ["/usr/local/sbin", "/usr/sbin"]},
-            "packages": {**names, "default": []},
-            "archive": text,
-            "deb": text,
-            "checksum": text,
-            "version_command": {**names, "required": True},
-            "minimum": {**text, "required": True},
-            "advice": {**text, "required": True},
-            "needs": {"type": "dict", "default": {}},
-            "digest": text,
-            "upload": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    try:
-        # Without the lock, each run would take another's half-made tree for that of an interrupted run.
-        with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_TIMEOUT):
-            result = _run(module)
-    except Exception as problem:
-        is_known = isinstance(problem, (PyhostError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    module.exit_json(**clean(result))
+    _entry.run("server_archive", SPEC, _work)
 
 
 if __name__ == "__main__":
