@@ -89,8 +89,8 @@ def _backends() -> list[Data]:
     for name in BACK_ENDS:
         variables |= {
             f"backend_{name}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
-            f"backend_{name}_elsewhere": "{{ __pyhost_host.apps | map(attribute='name') }}",
-            f"backend_{name}_ask": _health_urls(),
+            f"backend_{name}_other_apps": "{{ __pyhost_host.apps | map(attribute='name') }}",
+            f"backend_{name}_health_urls": _health_urls(),
         }
     run = {
         "name": "Run them",
@@ -125,7 +125,7 @@ def _switch() -> list[Data]:
     for name in BACK_ENDS:
         variables |= {
             f"backend_{name}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
-            f"backend_{name}_ask": f"{{{{ __pyhost_asks | ternary({_health_urls()[3:-3]}, []) }}}}",
+            f"backend_{name}_health_urls": f"{{{{ __pyhost_asks | ternary({_health_urls()[3:-3]}, []) }}}}",
         }
     switch = {
         "name": "Switch to the releases that are next",
@@ -151,7 +151,7 @@ def _role_switch(row: BackEnd) -> list[Data]:
                 "name": role,
                 "partial": True,
                 "files": f"{{{{ __{role}_releases }}}}",
-                **{key: whole[key] for key in ("units", "ask", "requests")},
+                **{key: whole[key] for key in ("units", "health_urls", "requests")},
             },
             "register": f"__{role}_done_switch",
             "when": f"__{role}_apps | length > 0",

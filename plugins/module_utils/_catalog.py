@@ -1,6 +1,10 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Who speaks and who serves which protocol, and what each server can: one row a server.
+
+Private to the collection.
 
 The playbooks, the roles' variables, the tests and the docs are made from these rows. What takes more than a value is in
 the server's file in plugin_utils/_servers.

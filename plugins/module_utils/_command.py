@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run a command within a time limit, whatever it prints and whatever it leaves behind."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run a command within a time limit, whatever it prints and whatever it leaves behind.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

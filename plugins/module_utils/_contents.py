@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The digest of a source that travels: of a folder on the controller, and of what arrived of it on a host."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The digest of a source that travels: of a folder on the controller, and of what arrived of it on a host.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files and symbolic links as a transaction sees them.
+"""Files and symbolic links: read, and replaced in one step.
 
 Private to the collection.
 """
@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ._transaction.host import TransactionError
+from ._errors import PyhostError
 
 MANAGED = "Managed by Ansible (pyhost.web)"
 """How a file says that it is ours; such a file is never taken for the distribution's own."""
@@ -50,13 +50,13 @@ def look(path: Path) -> Node | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise TransactionError(f"{path}: a folder above it is a file; remove that file") from None
+        raise PyhostError(f"{path}: a folder above it is a file; remove that file") from None
     if stat.S_ISLNK(found.st_mode):
         return Node(os.fsencode(path.readlink()))
     if stat.S_ISREG(found.st_mode):
         return Node(path.read_bytes(), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
     kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
-    raise TransactionError(f"{path}: is {kind}, and should be a file or a symbolic link; remove it")
+    raise PyhostError(f"{path}: is {kind}, and should be a file or a symbolic link; remove it")
 
 
 def new(path: Path) -> Path:
@@ -103,7 +103,7 @@ def replace(path: Path, node: Node) -> None:
     sync([path.parent])
 
 
-def missing_folders(paths: t.Iterable[Path]) -> list[Path]:
+def missing_folders(paths: t.Iterable[Path], is_folder: t.Callable[[Path], bool] = Path.is_dir) -> list[Path]:
     """Return the folders that have to be made for these paths, parents first."""
     checked: set[Path] = set()
     missing: set[Path] = set()
@@ -112,7 +112,7 @@ def missing_folders(paths: t.Iterable[Path]) -> list[Path]:
             if folder in checked:
                 break
             checked.add(folder)
-            if folder.is_dir():
+            if is_folder(folder):
                 break
             missing.add(folder)
     return sorted(missing)

@@ -1,6 +1,10 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Ask an application at its own endpoint, a unix socket, in the protocol that a front end would speak to it.
+
+Private to the collection.
 
 Sources: "FastCGI Specification" 1.0, sections 3, 5 and 6; "SCGI: A Simple Common Gateway Interface alternative", 2008;
 "The uwsgi (lowercase) Protocol" in the documentation of uWSGI.

@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every path and unit name of an application on a host, in one place."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every path and unit name of an application on a host, in one place.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

@@ -17,9 +17,7 @@ import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
-
-class LockedError(Exception):
-    """Another run holds the lock."""
+from ._errors import PyhostError
 
 
 @contextlib.contextmanager
@@ -31,7 +29,7 @@ def alone(
 ) -> t.Iterator[int]:
     """Hold the lock, a file in a folder of root; yield its handle, which a child may inherit.
 
-    Raises LockedError when another run still holds it after C(timeout) seconds.
+    Raises PyhostError when another run still holds it after C(timeout) seconds.
     """
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -42,7 +40,7 @@ def alone(
                 break
             except BlockingIOError:
                 if clock() >= end:
-                    raise LockedError(
+                    raise PyhostError(
                         f"another run has held {lock} for more than {timeout:g} seconds; wait for that run to end, or"
                         " end it, and run again"
                     ) from None

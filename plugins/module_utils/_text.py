@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Texts that hosts and applications write: made printable before they reach a terminal, a message or a page."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Texts that hosts and applications write: made printable before they reach a terminal, a message or a page.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: accounts
-short_description: Makes the accounts of applications
+short_description: Create the accounts of applications
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -37,17 +37,14 @@ options:
         description: Whether the application's description names the account, so that it may be shared or exist already.
         type: bool
         default: false
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports which accounts would be made, and what stands against it.
+    details: Reports which accounts would be made, and what stands against it.
     support: full
   diff_mode:
-    description: The names of the accounts that are made or unlocked.
+    details: The names of the accounts that are made or unlocked.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -86,42 +83,41 @@ msg:
     name that neither an account nor a group of this host has
 """
 
-import os
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._release.accounts import REGISTER, AccountError, Accounts, users_of
+from ..module_utils import _entry
+from ..module_utils._errors import PyhostError
+from ..module_utils._release.accounts import REGISTER, Accounts, users_of
+
+APP = {
+    "name": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
+    "named": {"type": "bool", "default": False},
+}
+
+SPEC = {"apps": {"type": "list", "elements": "dict", "options": APP, "required": True}}
 
 
-def main() -> None:
-    """Entry point."""
-    app = {
-        "name": {"type": "str", "required": True},
-        "user": {"type": "str", "required": True},
-        "named": {"type": "bool", "default": False},
-    }
-    module = AnsibleModule(
-        argument_spec={"apps": {"type": "list", "elements": "dict", "options": app, "required": True}},
-        supports_check_mode=True,
-    )
-    if os.geteuid() != 0:
-        module.fail_json(msg="accounts are made by root: the task needs become: true")
-    os.umask(0o022)
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
     accounts = Accounts()
     users = users_of(module.params["apps"])
     problems = accounts.problems(users)
     if problems:
-        module.fail_json(msg="\n".join(problems))
-    try:
-        names = accounts.provide(users, is_check=module.check_mode)
-    except AccountError as problem:
-        module.fail_json(msg=str(problem))
-    module.exit_json(
-        changed=bool(names),
-        accounts=names,
-        files=[str(REGISTER)] if names else [],
-        diff={"before": "", "after": "".join(f"{name}\n" for name in names)},
-    )
+        raise PyhostError("\n".join(problems))
+    names = accounts.provide(users, is_check=module.check_mode)
+    return {
+        "changed": bool(names),
+        "accounts": names,
+        "files": [str(REGISTER)] if names else [],
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in names)},
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    _entry.run("accounts", SPEC, _work)
 
 
 if __name__ == "__main__":

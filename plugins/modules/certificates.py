@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificates
-short_description: Gives every site of a host its certificate
+short_description: Manage the certificates of all sites of a host
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -72,17 +72,14 @@ options:
   acme_email:
     description: Where the ACME server writes to; left out, nowhere.
     type: str
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Tells what would be made, issued and removed; touches nothing and asks no ACME server.
+    details: Reports what would be made, issued and removed; touches nothing and asks no ACME server.
     support: full
   diff_mode:
-    description: Nothing of a certificate is shown.
+    details: Nothing of a certificate is shown.
     support: none
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -150,14 +147,15 @@ pending:
 """
 
 import functools
-import os
 import time
 import typing as t
 from collections.abc import Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._tls.certificates import Acme, Certificates, CertificatesError, wanted_of
+from ..module_utils import _entry
+from ..module_utils._errors import PyhostError
+from ..module_utils._tls.certificates import Acme, Certificates, wanted_of
 
 ARGUMENTS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["prepared", "issued"], "default": "prepared"},
@@ -178,19 +176,14 @@ ARGUMENTS: dict[str, t.Any] = {
 }
 
 
-def main() -> None:
-    """Entry point."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+def _keys(params: _entry.Params) -> set[str]:
+    """Return the keys, which must not be printed: all of C(certificates) would be starred out of messages."""
+    inline = (one.key for one in wanted_of(params["certificates"]) if one.inline)
+    return {text for key in inline for text in (key, *key.splitlines()) if len(text) >= 8}
+
+
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    wanted = wanted_of(params["certificates"])
-    # All of `certificates` would be starred out of messages; only keys have to be.
-    module.no_log_values = {
-        text for one in wanted if one.inline for text in (one.key, *one.key.splitlines()) if len(text) >= 8
-    }
-    result: dict[str, t.Any] = {"invocation": {"module_args": {"state": params["state"]}}}
-    # The words of commands are read, so they have to be in one language.
-    module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
-    os.umask(0o022)
     run_command = functools.partial(module.run_command, expand_user_and_vars=False, handle_exceptions=False)
 
     def run(command: Sequence[str]) -> tuple[int, str]:
@@ -203,19 +196,22 @@ def main() -> None:
     server = {"server": params["acme_server"]} if params["acme_server"] else {}
     acme = Acme(email=params["acme_email"] or "", **server)
     begin = time.monotonic()
-    try:
-        certificates = Certificates(run, wanted, acme, module.check_mode)
-        outcome = certificates.prepare() if params["state"] == "prepared" else certificates.issue()
-    except (CertificatesError, OSError) as error:
-        module.fail_json(msg=str(error), **result)
-    result |= {
+    certificates = Certificates(run, wanted_of(params["certificates"]), acme, module.check_mode)
+    outcome = certificates.prepare() if params["state"] == "prepared" else certificates.issue()
+    result = {
         "changed": outcome.changed,
         "seconds": round(time.monotonic() - begin, 1),
         **{key: getattr(outcome, key) for key in ("made", "removed", "units", "ready", "digests", "pending")},
     }
     if outcome.failures:
-        module.fail_json(msg="\n".join(outcome.failures), **result)
-    module.exit_json(**result)
+        raise PyhostError("\n".join(outcome.failures), **result)
+    return result
+
+
+def main() -> None:
+    """Entry point."""
+    secrets = _entry.Secrets(shown=lambda params: {"state": params["state"]}, values=_keys)
+    _entry.run("certificates", ARGUMENTS, _work, secrets=secrets)
 
 
 if __name__ == "__main__":

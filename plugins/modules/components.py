@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: components
-short_description: Finds which components of the collection a host has
+short_description: List the components that a host has
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -15,17 +15,14 @@ description:
   - Lists the roles that have set something up on the host, also those whose last run was interrupted.
   - The playbook C(site) runs only the roles that are listed or have something to do.
   - Changes nothing.
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Does the same.
+    details: Does the same.
     support: full
   diff_mode:
-    description: Nothing changes.
+    details: Nothing changes.
     support: N/A
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -48,19 +45,24 @@ seconds:
   sample: 0.4
 """
 
+import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import _entry
 from ..module_utils._layout import MANIFESTS
+
+
+def _work(_module: AnsibleModule) -> dict[str, t.Any]:
+    # A journal without a manifest is what the first run of a role leaves when it is interrupted.
+    records = (path for pattern in ("*.json", "*.journal") for path in Path(MANIFESTS).glob(pattern))
+    return {"changed": False, "components": sorted({path.stem for path in records if path.name[0] != "."})}
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    # A journal without a manifest is what the first run of a role leaves when it is interrupted.
-    records = (path for pattern in ("*.json", "*.journal") for path in Path(MANIFESTS).glob(pattern))
-    module.exit_json(changed=False, components=sorted({path.stem for path in records if path.name[0] != "."}))
+    _entry.run("components", {}, _work)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: config_set
-short_description: Puts all files of a server in service in one transaction
+short_description: Activate all files of a server in one transaction
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -168,7 +168,7 @@ options:
       - What this part does not have on the host yet is an error then.
     type: bool
     default: false
-  ask:
+  health_urls:
     description:
       - Where O(requests) are made, addresses of web servers as seen from the host; C(endpoint) stands for
         O(requests[].endpoint) of each request that has one.
@@ -177,9 +177,9 @@ options:
     default: []
   requests:
     description:
-      - What must be answered at each address of O(ask) once all this is in service; else everything is taken back. A
-        request is made only if its file changed, and again and again until the processes that had the old file have
-        gone, for at most O(requests[].timeout).
+      - What must be answered at each address of O(health_urls) once all this is active; otherwise everything is rolled
+        back. A request is made only if its file changed, and again and again until the processes that had the old file
+        have gone, for at most O(requests[].timeout).
       - Without O(partial) it is made only where nothing else changes of what its unit reads, and where it is answered
         well before, as the web server may have yet to be told of the rest.
     type: list
@@ -207,7 +207,7 @@ options:
         description: Value of the C(Host) header.
         type: str
       https:
-        description: Ask web servers over TLS, at port 443 of the addresses in O(ask).
+        description: Ask web servers over TLS, at port 443 of the addresses in O(health_urls).
         type: bool
         default: false
       status:
@@ -282,17 +282,14 @@ options:
   generation:
     description: Set by the action.
     type: str
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Compares, and tests in a copy where the server is installed; changes nothing.
+    details: Compares, and tests in a copy where the server is installed; changes nothing.
     support: full
   diff_mode:
-    description: One diff for each file; of a secret one, only that it changed.
+    details: One diff for each file; of a secret one, only that it changed.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -345,7 +342,7 @@ EXAMPLES = r"""
     partial: true
     files:
       - {path: /srv/pyhost/shop/current, follow: /srv/pyhost/shop/next, unit: pyhost-shop.service, verb: reload}
-    ask: ["http://127.0.0.1"]
+    health_urls: ["http://127.0.0.1"]
     requests:
       - {file: /srv/pyhost/shop/current, path: /health, host: shop.example.org}
 """
@@ -395,8 +392,8 @@ generation:
   type: str
   returned: success
   sample: 0b1d…
-healed:
-  description: Whether an earlier run had been killed, and was taken back.
+recovered:
+  description: Whether an earlier run had been interrupted, and was rolled back or finished.
   type: bool
   returned: success
   sample: false
@@ -423,8 +420,6 @@ application:
 """
 
 import contextlib
-import functools
-import os
 import re
 import resource
 import typing as t
@@ -432,15 +427,18 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _command
+from ..module_utils import _command, _entry
+from ..module_utils._errors import PyhostError
 from ..module_utils._fs import Node
 from ..module_utils._mask import Mask
-from ..module_utils._text import LONGEST, clean, decode, escaped, printable, unforeseen
-from ..module_utils._transaction.host import Host, TransactionError, encrypted
+from ..module_utils._text import decode, escaped
+from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
-from ..module_utils._transaction.run import Entry, Outcome, Probe, Request, Transaction, Wish
+from ..module_utils._transaction.run import Outcome, Transaction
 from ..module_utils._transaction.secret_file import values_of
-from ..module_utils._transaction.stage import Change, Test
+from ..module_utils._transaction.stage import Change
+from ..module_utils._transaction.wish import Entry, Probe, Request, Test, Wish
+from ..module_utils._web import encrypted
 
 STATE = Path("/var/lib/pyhost/.manifest")
 
@@ -479,7 +477,7 @@ ARGUMENTS: dict[str, t.Any] = {
     "partial": {"type": "bool", "default": False},
     "listen": {"type": "list", "elements": "str", "default": []},
     "closed": {"type": "list", "elements": "str", "default": []},
-    "ask": {"type": "list", "elements": "str", "default": []},
+    "health_urls": {"type": "list", "elements": "str", "default": []},
     "requests": {
         "type": "list", "elements": "dict", "default": [],
         "options": {
@@ -516,7 +514,7 @@ ARGUMENTS: dict[str, t.Any] = {
 }
 
 
-def wish_of(params: dict[str, t.Any]) -> Wish:
+def wish_of(params: _entry.Params) -> Wish:
     """Return what the options, as the action finishes them, ask for."""
     entries = [
         Entry(**{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
@@ -526,7 +524,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
     entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
     test, probe = params["test"], params["probe"]
     return Wish(
-        part=params["name"],
+        component=params["name"],
         entries=tuple(entries),
         units=tuple(dict.fromkeys(unit["name"] for unit in params["units"])),
         keep=frozenset(params["keep"]),
@@ -538,7 +536,7 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
         closed=tuple(params["closed"]),
         proofs={unit["name"]: tuple(unit["proof"]) for unit in params["units"] if unit.get("proof")},
         partial=params["partial"],
-        requests=tuple(request for each in params["requests"] for request in _requests(each, params["ask"])),
+        requests=tuple(request for each in params["requests"] for request in _requests(each, params["health_urls"])),
         test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
         probe=probe
         and Probe(
@@ -547,10 +545,10 @@ def wish_of(params: dict[str, t.Any]) -> Wish:
     )
 
 
-def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
+def _requests(request: dict[str, t.Any], health_urls: list[str]) -> t.Iterator[Request]:
     """Return a request for each address."""
     same = {key: request[key] for key in ("file", "mount", "host", "timeout", "unit")}
-    for address in ask:
+    for address in health_urls:
         server = encrypted(address) if request["https"] else address
         at = request["endpoint"] if address == "endpoint" else server.rstrip("/")
         if at:
@@ -558,21 +556,21 @@ def _requests(request: dict[str, t.Any], ask: list[str]) -> t.Iterator[Request]:
             yield Request(url=url, status=tuple(request["status"] or ()), **same)
 
 
-def secrets_of(params: dict[str, t.Any]) -> set[str]:
+def secrets_of(params: _entry.Params) -> set[str]:
     """Return the contents of secret files, which must not be printed."""
     return {text for file in params["files"] if file["secret"] and (text := (file["content"] or "").strip())}
 
 
-def mask_of(params: dict[str, t.Any], state: Path) -> t.Callable[[str], str]:
+def mask_of(params: _entry.Params, state: Path) -> t.Callable[[str], str]:
     """Return what masks the values of all secret files, those of the task and those on the host, in a message.
 
     A service that fails may print its environment, also where the task has no file of it, as in a deploy.
     """
     contents = secrets_of(params)
     # A record that cannot be read has its own message; this one is not to hide it.
-    with contextlib.suppress(TransactionError, OSError):
+    with contextlib.suppress(PyhostError, OSError):
         for manifest in Store(state).manifests().values():
-            for path in (path for path, known in manifest.files.items() if known["secret"]):
+            for path in (path for path, known in manifest.files.items() if known.secret):
                 with contextlib.suppress(OSError):
                     contents.add(decode(Path(path).read_bytes()))
     # Everybody may read these: a message without them would be of no use.
@@ -619,43 +617,35 @@ def told_of(outcome: Outcome, wish: Wish) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    """Entry point."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
-    # All of `files` would be starred out of diffs and messages; only secrets have to be.
-    module.no_log_values = secrets_of(params)
-    invocation = {"module_args": {"name": params["name"]}}
-    if params["generation"] is None:
-        module.fail_json(msg="config_set works through its action plugin, which renders the files; "
-                             "call it as pyhost.web.config_set in a task", invocation=invocation)
-    if os.geteuid():
-        module.fail_json(msg="config_set has to be root on the host; set `become: true`", invocation=invocation)
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
     # A server's own test may open the logs of all its sites, for which the limit of a login (1024) is too low.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    mask = functools.partial(mask_of, params, STATE)
-    try:
-        wish = wish_of(params)
-        outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
-    except Exception as error:
-        told = str(error) if isinstance(error, TransactionError) else unforeseen(error)
-        details = clean(getattr(error, "details", {}))
-        # To look for many secrets in megabytes of output would take minutes.
-        module.fail_json(msg=printable(mask()(printable(told, 10 * LONGEST))), invocation=invocation, **details)
-    for text in outcome.warnings:
-        module.warn(printable(mask()(text)))
-    result: dict[str, t.Any] = {"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}
-    module.exit_json(
-        changed=outcome.changed,
-        **clean(told_of(outcome, wish)),
-        commands=outcome.commands,
-        generation=params["generation"],
-        healed=outcome.healed,
-        tested=outcome.tested,
-        invocation=invocation,
-        **result,
+    wish = wish_of(module.params)
+    outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
+    return {
+        "changed": outcome.changed,
+        **told_of(outcome, wish),
+        "commands": outcome.commands,
+        "generation": module.params["generation"],
+        "recovered": outcome.recovered,
+        "tested": outcome.tested,
+        "warnings": outcome.warnings,
+        **({"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}),
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    secrets = _entry.Secrets(
+        # All of `files` would be starred out of diffs and messages; only secrets have to be.
+        values=secrets_of,
+        mask=lambda params: mask_of(params, STATE),
+        shown=lambda params: {"name": params["name"]},
+    )
+    _entry.run(
+        "config_set", ARGUMENTS, _work, secrets=secrets, action_sets="generation"
     )
 
 

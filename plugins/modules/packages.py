@@ -7,47 +7,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: packages
-short_description: Installs Debian packages without starting their stock services
+short_description: Install Debian packages without starting their stock services
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Installs those of the named packages that C(dpkg) does not have. When it has them all, C(apt) is not asked at all,
+  - Installs those of the named packages that C(dpkg) does not have. When it has them all, C(apt) does not run at all,
     so that a converged host stays green while its mirrors are down.
-  - While packages are installed, no service is started (C(/usr/sbin/policy-rc.d)); an existing policy is put back
-    afterwards, also by the next run when this one was killed.
+  - While packages are installed, no service is started (C(/usr/sbin/policy-rc.d)); an existing policy is
+    restored afterwards, also by the next run when this one was interrupted.
 options:
   name:
     description: Names of Debian packages, as C(dpkg-query) knows them (no virtual packages).
     type: list
     elements: str
     required: true
-  disable:
-    description:
-      - Units that must not be enabled by their package, for example because the server runs under a unit of one's own.
-      - Only units that were not enabled before the packages came are disabled; what an administrator enabled stays so.
-    type: list
-    elements: str
-    default: []
-  refresh:
-    description: Package lists that are older than this many seconds are fetched again before something is installed.
-    type: int
-    default: 3600
   lock_timeout:
     description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
     type: int
     default: 120
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: The names of the packages that come.
+    details: The names of the packages that come.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -55,10 +41,9 @@ EXAMPLES = r"""
   pyhost.web.packages:
     name: [nginx-light]
 
-- name: Install uWSGI, which is started by units of our own
+- name: Install uWSGI
   pyhost.web.packages:
     name: [uwsgi-core, uwsgi-plugin-python3]
-    disable: [uwsgi.service]
 """
 
 RETURN = r"""
@@ -73,12 +58,6 @@ seconds:
   type: float
   returned: success
   sample: 4.2
-disabled:
-  description: The units of O(disable) that the packages had enabled.
-  type: list
-  elements: str
-  returned: success
-  sample: [uwsgi.service]
 debian:
   description: Debian's release; empty where it has no number yet.
   type: str
@@ -86,39 +65,36 @@ debian:
   sample: "13"
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
-from ..module_utils._text import printable, unforeseen
+from ..module_utils import _entry
+from ..module_utils._packages.apt import Host, Packages, apt_run
+
+SPEC = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "lock_timeout": {"type": "int", "default": 120},
+}
+
+
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    packages = Packages(Host(apt_run), **module.params)
+    missing = packages.missing()
+    if not module.check_mode:
+        packages.install(missing)
+    return {
+        "changed": bool(missing),
+        "installed": missing,
+        "debian": packages.host.version(),
+        "diff": {"before": "", "after": "".join(f"{name}\n" for name in missing)},
+        "warnings": packages.warnings,
+    }
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "list", "elements": "str", "required": True},
-            "disable": {"type": "list", "elements": "str", "default": []},
-            "refresh": {"type": "int", "default": 3600},
-            "lock_timeout": {"type": "int", "default": 120},
-        },
-        supports_check_mode=True,
-    )
-    packages = Packages(Host(apt_run), **module.params)
-    try:
-        missing = packages.missing()
-        disabled = [] if module.check_mode else packages.install(missing)
-    except Exception as problem:
-        is_known = isinstance(problem, (PackagesError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    for text in packages.warnings:
-        module.warn(printable(text))
-    module.exit_json(
-        changed=bool(missing or disabled),
-        installed=missing,
-        disabled=disabled,
-        debian=packages.host.version(),
-        diff={"before": "", "after": "".join(f"{name}\n" for name in missing)},
-    )
+    _entry.run("packages", SPEC, _work)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: releases
-short_description: Builds releases of Python applications, all of them in one task
+short_description: Build releases of Python applications
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - A release is a folder C(ROOT/NAME/releases/ID) with C(code), C(venv) and C(public) (the static files). The ID is a
-    digest of all that makes it; where a complete release with that ID exists, nothing is done.
+  - A release is a folder C(/srv/pyhost/NAME/releases/ID) with C(code), C(venv) and C(public) (the static files). The
+    ID is a digest of all that makes it; where a complete release with that ID exists, nothing is done.
   - First everything is checked for all applications, and all problems are reported at once. Then what is missing is
-    built, then the link C(ROOT/NAME/next) of every application is pointed to its release. When a build fails, the
-    others are finished, but no link is changed, and nothing half-made stays.
+    built, then the link C(/srv/pyhost/NAME/next) of every application is pointed to its release. When a build fails,
+    the others are finished, but no link is changed, and nothing half-made stays.
   - Whatever comes from outside (git, package builds, setup steps, the import of the application) runs as the
     application's user in a systemd sandbox. A complete release belongs to root.
   - Values of O(apps[].env) and O(build_env) never appear in results or errors; where they are longer than 3 characters,
@@ -45,8 +45,8 @@ options:
           git:
             description:
               - URL of a repository that the host clones as the application's user. For ssh its key is
-                C(STATE/NAME/.ssh/id_ed25519), and known hosts are in C(known_hosts) beside it or in C(/etc/ssh);
-                git's environment variables can be set in O(build_env).
+                C(/var/lib/pyhost/NAME/.ssh/id_ed25519), and known hosts are in C(known_hosts) beside it or in
+                C(/etc/ssh); git's environment variables can be set in O(build_env).
             type: str
           version:
             description: Branch, tag or commit. A commit of 40 digits that was fetched before needs no network.
@@ -106,7 +106,7 @@ options:
             type: str
             required: true
           once:
-            description: Run it only where O(apps[].first) is true.
+            description: Run it only where O(apps[].run_once_steps) is true.
             type: bool
             default: false
       build_timeout:
@@ -164,11 +164,11 @@ options:
         default: {}
       keep:
         description:
-          - How many complete releases are kept; those in service and next in line always are, and so is the one that
-            was in service before.
+          - How many complete releases are kept; the live one and the next one always are, and so is the one that was
+            live before.
         type: int
         default: 5
-      first:
+      run_once_steps:
         description: Whether this host runs the steps with O(apps[].setup[].once).
         type: bool
         default: true
@@ -188,7 +188,7 @@ options:
   hand_over:
     description:
       - Whether an application whose C(user) changes gets its data handed over. It is stopped before that, and is down
-        until the new release is in service. If no release can be built, the data is given back and it starts again.
+        until the new release is live. If no release can be built, the data is given back and it starts again.
       - If V(false), a changed C(user) is a problem.
     type: bool
     default: true
@@ -205,37 +205,17 @@ options:
     type: list
     elements: str
     default: []
-  back:
+  rollback:
     description:
-      - Applications that go back to a release that is there, each with its ID, or with nothing for the one that was in
-        service before. Nothing is built and nothing is tried; C(next) is pointed to it.
+      - Applications to roll back, each with the ID of an earlier release, or with nothing for the one that was live
+        before. Nothing is built and nothing is tried; C(next) is pointed to it.
       - A later task with the application in O(apps) points C(next) to the release that it describes.
     type: dict
     default: {}
-  root:
-    description: Folder of all applications' releases.
-    type: path
-    default: /srv/pyhost
-  state:
-    description: Folder of all applications' data.
-    type: path
-    default: /var/lib/pyhost
-  cache:
-    description: Folder of what builds keep, for each application apart.
-    type: path
-    default: /var/cache/pyhost
-  jobs:
-    description: How many applications are built at the same time.
-    type: int
-    default: 2
   web_group:
     description: Group of the front end, which alone may read C(public).
     type: str
     default: www-data
-  lock_timeout:
-    description: Seconds to wait for another run that builds on this host.
-    type: int
-    default: 120
   uploads:
     description: Files on the host by the digest of the source that they bring; filled in by the action.
     type: dict
@@ -245,19 +225,16 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description:
-      - Tells which releases would be built; asks git repositories for their branches, and changes nothing. What a run
+    details:
+      - Reports which releases would be built; asks git repositories for their branches, and changes nothing. What a run
         may bring before it comes here (accounts, git, interpreters) is a warning.
     support: full
   diff_mode:
-    description: The releases that C(next) points to.
+    details: The releases that C(next) points to.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
@@ -280,9 +257,9 @@ EXAMPLES = r"""
         requirements: [httpbin]
         wsgi: httpbin:app
 
-- name: Point to the releases that were in service before
+- name: Roll back to the releases that were live before
   pyhost.web.releases:
-    back: {shop: "", blog: 0a1b2c3d4e5f6789}
+    rollback: {shop: "", blog: 0a1b2c3d4e5f6789}
 
 - name: Remove an application and its data
   pyhost.web.releases:
@@ -331,27 +308,30 @@ msg:
 
 import asyncio
 import contextlib
-import fcntl
 import os
-import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ..module_utils import _entry
+from ..module_utils._download import fetch_with
+from ..module_utils._errors import PyhostError
+from ..module_utils._lock import alone
 from ..module_utils._mask import Mask, addresses
-from ..module_utils._release import build
-from ..module_utils._release.accounts import AccountError, Accounts
+from ..module_utils._release.accounts import Accounts
+from ..module_utils._release.build import Builder
 from ..module_utils._release.handover import Handover
+from ..module_utils._release.plan import Problems
 from ..module_utils._release.release import App, Layout, is_name
 from ..module_utils._release.removal import Removal
-from ..module_utils._release.rollback import WayBack
+from ..module_utils._release.rollback import Rollback
 from ..module_utils._release.step import BUS, Systemd
 from ..module_utils._release.tree import TreeError
-from ..module_utils._text import clean, printable
 
 LOCK = Path("/run/pyhost-releases.lock")
+LOCK_TIMEOUT = 120
 
 SOURCE = {
     "git": {"type": "str"},
@@ -389,7 +369,7 @@ APP = {
     },
     "health": {"type": "dict", "default": {}},
     "keep": {"type": "int", "default": 5},
-    "first": {"type": "bool", "default": True},
+    "run_once_steps": {"type": "bool", "default": True},
 }
 
 SPEC = {
@@ -400,40 +380,11 @@ SPEC = {
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "purge": {"type": "list", "elements": "str", "default": []},
-    "back": {"type": "dict", "default": {}},
-    "root": {"type": "path", "default": "/srv/pyhost"},
-    "state": {"type": "path", "default": "/var/lib/pyhost"},
-    "cache": {"type": "path", "default": "/var/cache/pyhost"},
-    "jobs": {"type": "int", "default": 2},
+    "rollback": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": "www-data"},
-    "lock_timeout": {"type": "int", "default": 120},
     "uploads": {"type": "dict", "default": {}},
     "problems": {"type": "list", "elements": "str", "default": []},
 }
-
-
-class _Stop(Exception):
-    """The module ends with this result."""
-
-    def __init__(self, **result: t.Any) -> None:
-        super().__init__()
-        self.result = result
-
-
-@contextlib.contextmanager
-def _alone(timeout: int) -> t.Iterator[None]:
-    deadline = time.monotonic() + timeout
-    with LOCK.open("w", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    text = f"another run has been building on this host for more than {timeout} seconds"
-                    raise _Stop(failed=True, msg=text) from None
-            time.sleep(0.5)
-        yield
 
 
 @contextlib.contextmanager
@@ -441,14 +392,11 @@ def _handing_over(handover: Handover) -> t.Iterator[None]:
     """Give data back to the accounts of the live releases if no release comes that could use it."""
     try:
         yield
-    except _Stop:
-        # The action sends what is needed, and goes on.
-        raise
     except BaseException as problem:
         try:
             handover.undo()
         except (TreeError, OSError) as worse:
-            raise build.Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
+            raise Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
         raise
 
 
@@ -456,108 +404,126 @@ def _text(values: t.Mapping[str, t.Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}
 
 
-async def _run(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
+def _app(given: t.Mapping[str, t.Any]) -> App:
+    limits = {key: value for key, value in given["limits"].items() if value is not None}
+    return App(**{**given, "static": _text(given["static"]), "env": _text(given["env"]), "limits": limits})
+
+
+def _builder(module: AnsibleModule, apps: list[App]) -> Builder:
+    params = module.params
     build_env = _text(params["build_env"])
     # open_url takes proxies from here, as everything does.
     os.environ.update({name: value for name, value in build_env.items() if name.lower().endswith("_proxy")})
     bundles = [build_env[key] for key in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT") if key in build_env]
-    apps = [
-        App(**{
-            **app,
-            "static": _text(app["static"]),
-            "env": _text(app["env"]),
-            "limits": {key: value for key, value in app["limits"].items() if value is not None},
-        })
-        for app in params["apps"]
-    ]
-    layout = Layout(Path(params["root"]), Path(params["state"]), Path(params["cache"]))
-    builder = build.Builder(
+    return Builder(
         apps,
-        layout,
+        Layout(),
         Systemd(),
         temporary=Path(module.tmpdir),
         installer=params["installer"],
         build_env=build_env,
         uploads=params["uploads"],
-        fetch=build.fetch_with(open_url, bundles[0] if bundles else None),
-        jobs=params["jobs"],
+        fetch=fetch_with(open_url, bundles[0] if bundles else None),
         web_group=params["web_group"],
         is_check=module.check_mode,
     )
-    handover = Handover(layout, {app.name: app.user for app in apps if is_name(app.name)})
-    removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
-    back = WayBack(layout, {name: str(release or "") for name, release in params["back"].items()})
-    names = {app.name for app in apps}
-    problems = [*params["problems"], *removal.problems(names, is_check=module.check_mode), *back.problems(names)]
-    problems += [] if params["hand_over"] else handover.problems()
-    with contextlib.nullcontext() if module.check_mode or not params["hand_over"] else _handing_over(handover):
+
+
+class _Run:
+    """One run of the module: new releases, releases to go back to, and applications to remove."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        params = module.params
+        apps = [_app(app) for app in params["apps"]]
+        layout = Layout()
+        self.is_check = module.check_mode
+        self.hands_over = params["hand_over"] and not self.is_check
+        self.builder = _builder(module, apps)
+        self.handover = Handover(layout, {app.name: app.user for app in apps if is_name(app.name)})
+        self.removal = Removal(layout, params["absent"], params["purge"], {app.user for app in apps})
+        self.rollback = Rollback(layout, {name: str(release or "") for name, release in params["rollback"].items()})
+        names = {app.name for app in apps}
+        self.problems = [
+            *params["problems"],
+            *self.removal.problems(names, is_check=self.is_check),
+            *self.rollback.problems(names),
+            *([] if params["hand_over"] else self.handover.problems()),
+        ]
+
+    async def result(self) -> dict[str, t.Any]:
+        """Return the module's result; only C(needed) where the controller has to send sources first."""
+        with _handing_over(self.handover) if self.hands_over else contextlib.nullcontext():
+            needed = await self._build()
+        return {"changed": False, "needed": needed} if needed else self._switch()
+
+    async def _build(self) -> list[str]:
+        """Build what is missing; return the digests of sources that have to be sent first."""
         # Before anything runs as the new account, whose home the data is.
-        problems += handover.begin() if handover.accounts and params["hand_over"] and not module.check_mode else []
-        await builder.plan(problems)
-        missing = {plan.app.name for plan in builder.missing()}
-        if not module.check_mode:
-            if builder.needed() and not builder.problems:
-                raise _Stop(changed=False, needed=builder.needed())
-            await builder.reach()
-        builder.refuse()
-        if not module.check_mode:
-            await builder.build()
-            handover.fit([*((plan.app.name, plan.release) for plan in builder.plans), *back.releases.items()])
-            for account in handover.forsaken():
+        if self.hands_over and self.handover.accounts:
+            self.problems += self.handover.begin()
+        await self.builder.plan(self.problems)
+        if not self.is_check:
+            if self.builder.needed() and not self.builder.problems:
+                return self.builder.needed()
+            await self.builder.reach()
+        self.builder.reject()
+        if not self.is_check:
+            await self.builder.build()
+            built = ((plan.app.name, plan.release) for plan in self.builder.plans)
+            self.handover.fit([*built, *self.rollback.releases.items()])
+            for account in self.handover.forsaken():
                 Accounts().retire(account)
-    before = builder.in_line() + back.in_line()
-    switched = builder.switch() + back.switch(module.check_mode)
-    removed = builder.prune() + removal.remove(module.check_mode)
-    for text in builder.warnings:
-        module.warn(printable(builder.mask(text)))
-    return {
-        "changed": bool(missing or switched or removed),
-        "releases": {
+        return []
+
+    def _switch(self) -> dict[str, t.Any]:
+        builder, rollback = self.builder, self.rollback
+        before = builder.in_line() + rollback.in_line()
+        switched = builder.switch() + rollback.switch(self.is_check)
+        removed = builder.prune() + self.removal.remove(self.is_check)
+        return {
+            "changed": bool(builder.missing() or switched or removed),
+            "releases": self._releases(),
+            "removed": removed,
+            "sizes": self.removal.sizes,
+            "diff": {"before": before, "after": builder.in_line(wanted=True) + rollback.in_line(wanted=True)},
+            "warnings": [builder.mask(text) for text in builder.warnings],
+        }
+
+    def _releases(self) -> dict[str, dict[str, object]]:
+        built = {
             plan.app.name: {
                 "release": plan.release,
-                "built": plan.app.name in missing,
-                "revision": builder.mask(plan.shown()),
+                "built": not plan.is_complete,
+                "revision": self.builder.mask(plan.shown()),
             }
-            for plan in builder.plans
+            for plan in self.builder.plans
         }
-        | {
-            # A marker of an older version may have more in it.
+        # A marker of an older version may have more in it.
+        rolled_back = {
             name: {**result, "revision": addresses(str(result["revision"]))}
-            for name, result in back.results().items()
-        },
-        "removed": removed,
-        "sizes": removal.sizes,
-        "diff": {"before": before, "after": builder.in_line(wanted=True) + back.in_line(wanted=True)},
-    }
+            for name, result in self.rollback.results().items()
+        }
+        return built | rolled_back
+
+
+def _mask(params: _entry.Params) -> Mask:
+    env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
+    return Mask(value for values in env for value in values.values())
+
+
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    if module.check_mode:
+        return asyncio.run(_Run(module).result())
+    if not Path(BUS).exists():
+        raise PyhostError(f"{BUS} is missing: builds run as systemd units, which needs systemd and dbus")
+    with alone(LOCK, LOCK_TIMEOUT):
+        return asyncio.run(_Run(module).result())
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    params = dict(module.params)
-    module.no_log_values.clear()
-    os.umask(0o022)
-    quiet: dict[str, t.Any] = {"invocation": {"module_args": {"apps": [app["name"] for app in params["apps"]]}}}
-    if os.geteuid() != 0:
-        module.fail_json(msg="releases are built by root: the task needs become: true", **quiet)
-    if not Path(BUS).exists() and not module.check_mode:
-        module.fail_json(msg=f"{BUS} is missing: builds run as systemd units, which needs systemd and dbus", **quiet)
-    try:
-        with contextlib.nullcontext() if module.check_mode else _alone(params["lock_timeout"]):
-            result = asyncio.run(_run(module, params))
-    except _Stop as stop:
-        result = stop.result
-    except build.Problems as problems:
-        result = {"failed": True, "msg": str(problems)}
-    except AccountError as problem:
-        result = {"failed": True, "msg": str(problem)}
-    except Exception as problem:
-        env = [_text(values) for values in (params["build_env"], *(app["env"] for app in params["apps"]))]
-        mask = Mask(value for values in env for value in values.values())
-        result = {"failed": True, "msg": mask(build.unforeseen(problem))}
-    if result.pop("failed", False):
-        module.fail_json(**clean(result), **quiet)
-    module.exit_json(**clean(result), **quiet)
+    secrets = _entry.Secrets(shown=lambda params: {"apps": [app["name"] for app in params["apps"]]}, mask=_mask)
+    _entry.run("releases", SPEC, _work, secrets=secrets)
 
 
 if __name__ == "__main__":

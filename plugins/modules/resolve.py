@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: resolve
-short_description: Turn the descriptions of applications into the model of every host
+short_description: Resolve the inventory into the model of every host
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -35,15 +35,13 @@ options:
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(site)) and register the result.
   - The result holds the applications' secrets. It is registered whole, but not printed.
+extends_documentation_fragment: pyhost.web._attributes.controller
 attributes:
   check_mode:
-    description: Runs the same in check mode.
+    details: Runs the same in check mode.
     support: full
-  diff_mode:
-    description: Has nothing to show.
-    support: none
   idempotent:
-    description: Changes nothing, ever.
+    details: Changes nothing, ever.
     support: full
 """
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status
-short_description: Looks at what a host runs, and what is left on it
+short_description: Check what a host runs, and what is left on it
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -32,20 +32,17 @@ options:
   wanted:
     description: Set by the action.
     type: dict
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Runs the same in check mode.
+    details: Runs the same in check mode.
     support: full
   diff_mode:
-    description: Has nothing to show.
+    details: Has nothing to show.
     support: none
   idempotent:
     description: Changes nothing, ever.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 seealso:
   - module: pyhost.web.status_report
 """
@@ -167,15 +164,12 @@ interrupted:
 """
 
 import functools
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _command
-from ..module_utils._status.look import Question, Status, StatusError, Wanted
-from ..module_utils._text import clean, printable, unforeseen
-from ..module_utils._transaction.host import TransactionError
+from ..module_utils import _command, _entry
+from ..module_utils._status.look import Question, Status, Wanted
 
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},
@@ -185,22 +179,17 @@ SPEC: dict[str, t.Any] = {
 }
 
 
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    wanted = module.params["wanted"]
+    questions = [Question(**question) for question in wanted["questions"]]
+    run = functools.partial(_command.run, limit=120)
+    found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
+    return {"changed": False, **found}
+
+
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    wanted = module.params["wanted"]
-    if wanted is None:
-        module.fail_json(msg="status works through its action plugin; call it as pyhost.web.status in a task")
-    if os.geteuid():
-        module.fail_json(msg="status has to be root on the host; set `become: true`")
-    try:
-        questions = [Question(**question) for question in wanted["questions"]]
-        run = functools.partial(_command.run, limit=120)
-        found = Status(run).look(Wanted(**{**wanted, "questions": questions}, url=module.params["url"]))
-    except Exception as problem:
-        is_known = isinstance(problem, (StatusError, TransactionError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    module.exit_json(changed=False, **clean(found))
+    _entry.run("status", SPEC, _work, action_sets="wanted")
 
 
 if __name__ == "__main__":

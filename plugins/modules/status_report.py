@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status_report
-short_description: Tells what was found on all hosts, as a table, JSON or a web page
+short_description: Report the state of all hosts as a table, JSON or a web page
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -46,15 +46,13 @@ options:
     default: false
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(status)).
+extends_documentation_fragment: pyhost.web._attributes.controller
 attributes:
   check_mode:
-    description: Prints the same, and writes no file.
+    details: Prints the same, and writes no file.
     support: full
-  diff_mode:
-    description: Has nothing to show.
-    support: none
   idempotent:
-    description: A file is written each time, as it tells the time.
+    details: A file is written each time, as it contains the time.
     support: none
 """
 

@@ -95,7 +95,7 @@ def _answer(module: str, args: Data, variables: Data) -> Data:
         return {"components": variables.get(COMPONENTS, [])}
     if module == "pyhost.web.packages":
         return {"debian": str(variables.get(DEBIAN, NEWEST))}
-    if module == "pyhost.web.installation":
+    if module == "pyhost.web.server_archive":
         return {"program": f"{args['prefix']}/sbin/{args['program']}", "version": f"{args['minimum']} {'0' * 64}"}
     return _certificates(args, variables) if module == "pyhost.web.certificates" else {}
 

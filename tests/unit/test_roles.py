@@ -87,7 +87,7 @@ def test_siblings_have_the_same_shape() -> None:
     for path, modules in shapes.items():
         role = path.parent.parent.name
         # What no distribution has comes from wherever the user has it.
-        installs = "installation" if role == "frontend_cherokee" else "packages"
+        installs = "server_archive" if role == "frontend_cherokee" else "packages"
         rest = ["certificates", "config_set", "block"] if role in WITH_TLS else ["config_set"]
         assert [name.rpartition(".")[2] for name in modules] == [installs, *rest], path
 
@@ -109,7 +109,7 @@ def test_deploy_and_rollback_touch_no_server_and_no_other_application(run: str) 
     first, *others = (task for play in plays for task in play["tasks"])
     assert first["pyhost.web.resolve"]["run"] == run
     imported = [task.get("ansible.builtin.import_role", {}).get("tasks_from") for task in others]
-    assert set(imported) - {None} == {"build" if run == "deploy" else "back"}
+    assert set(imported) - {None} == {"build" if run == "deploy" else "rollback"}
     included = [task["ansible.builtin.import_tasks"] for task in others if "ansible.builtin.import_tasks" in task]
     assert included == ["tasks/switch.yml", "tasks/summary.yml"]
     assert {key for task in others for key in task if "." in key} <= {

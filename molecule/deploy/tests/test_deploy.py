@@ -35,7 +35,7 @@ def two_releases() -> t.Iterator[str]:
 
 def test_a_new_release_fails_no_request_and_touches_nobody_else(two_releases: str) -> None:
     assert words() == {"two"}
-    assert two_releases.count("Put the releases that are next in service") == 3 * len(HOSTS)
+    assert two_releases.count("Activate the releases that are next") == 3 * len(HOSTS)
     assert "Install" not in two_releases
     for host in HOSTS:
         for app in MOUNTS:
@@ -100,7 +100,7 @@ def test_what_fails_in_service_goes_back_by_itself() -> None:
     # Nor does a run of all try it again where it failed; where nobody has asked it yet, it has to answer too.
     code, output = run(*HOSTS, word="two", other=bad)
     assert code != 0
-    assert "had to be taken back once it was in service" in output
+    assert "failed after it had become active and was rolled back" in output
     (message,) = messages(output)
     assert "(Host: on-uwsgi.example) answers '50" in message
     deploy("two", "on-uwsgi")

@@ -13,7 +13,7 @@ import pytest
 from testinfra.host import Host
 
 from plugins.module_utils._release.sandbox import service
-from plugins.plugin_utils._model.resolve import stable_port
+from plugins.plugin_utils._model.topology import stable_port
 from tests.http.visitor import address, hosts
 from tests.playbook import converge, run
 

@@ -9,25 +9,25 @@ Private to the collection. All that touches the host goes through `Host`, so tha
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import os
 import re
-import stat
 import time
 import typing as t
 from pathlib import Path
 
 from .. import _command
+from .._errors import PyhostError
+from .._fs import Node, replace
+from .._lock import alone
 
 POLICY = "#!/bin/sh\n# pyhost.web installs packages; no service is started meanwhile\nexit 101\n"
-"""Content of policy-rc.d during an installation. Lines `# disable UNIT` follow: they tell the run after a killed one
-what was left to do."""
+"""Content of policy-rc.d during an installation."""
 
-DISABLE = "# disable "
+REFRESH = 3600
+"""Package lists that are older than this many seconds are fetched again before something is installed."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?")
-UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|target)")
 LOCKED = re.compile(r"Could not get lock|Unable to lock|Unable to acquire the dpkg frontend lock")
 FETCH = re.compile(r"Failed to fetch (?P<url>\S+)\s+(?P<why>.*)")
 
@@ -37,10 +37,6 @@ apt_run = functools.partial(
     _command.run, limit=3600, environment={**_command.LANGUAGE, "DEBIAN_FRONTEND": "noninteractive"}
 )
 """Runs a command of apt, which asks nothing; a slow mirror has an hour."""
-
-
-class PackagesError(Exception):
-    """A sentence for the user."""
 
 
 class Host:
@@ -79,25 +75,22 @@ class Packages:
     `warnings` fills with sentences for the user.
     """
 
-    def __init__(self, host: Host, name: list[str], disable: list[str], refresh: int, lock_timeout: int) -> None:
+    def __init__(self, host: Host, name: list[str], lock_timeout: int) -> None:
         self.host = host
         self.names = list(dict.fromkeys(name))
-        self.units = list(dict.fromkeys(disable))
-        self.refresh = refresh
         self.lock_timeout = lock_timeout
         self.warnings: list[str] = []
 
     def missing(self) -> list[str]:
         """Names that dpkg does not have completely installed, in the order of the list.
 
-        Raises PackagesError where a name is none or the system is not Debian.
+        Raises PyhostError where a name is none or the system is not Debian.
         """
         problems = [f"name: {name!r} is no name of a Debian package" for name in self.names if not NAME.fullmatch(name)]
-        problems += [f"disable: {unit!r} is no name of a unit" for unit in self.units if not UNIT.fullmatch(unit)]
         if problems:
-            raise PackagesError("; ".join(problems))
+            raise PyhostError("; ".join(problems))
         if not self.host.dpkg.exists() or not self.host.apt.exists():
-            raise PackagesError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
+            raise PyhostError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
         if not self.names:
             return []
         # The status is 1 as soon as one name is unknown; the others are printed all the same.
@@ -110,46 +103,29 @@ class Packages:
                 installed.update(known)
         return [name for name in self.names if name not in installed]
 
-    def install(self, missing: list[str]) -> list[str]:
-        """Installs the packages, and finishes what a killed run left. Returns the units that were disabled.
-
-        Raises PackagesError with apt's own words.
-        """
+    def install(self, missing: list[str]) -> None:
+        """Install the packages, and finish what an interrupted run left; raise PyhostError with apt's own words."""
         if not missing and not self.is_unfinished():
-            return []
-        with self._alone() as lock:
+            return
+        with alone(self.host.lock, self.lock_timeout, self.host.clock, self.host.sleep) as lock:
             if missing:
-                self._forbid_starts([unit for unit in self.units if not self._is_enabled(unit)])
+                self._forbid_starts()
             try:
                 if missing:
                     self._install(missing, lock)
             finally:
-                disabled = [unit for unit in self._promised() if self._is_enabled(unit)]
-                if disabled:
-                    self._expect(["systemctl", "disable", *disabled], "systemctl could not disable")
                 self._allow_starts()
-        return disabled
 
     def is_unfinished(self) -> bool:
-        """Whether a killed run left its policy-rc.d, or took away another one and did not bring its own."""
+        """Whether an interrupted run left its policy-rc.d, or took away another one and did not bring its own."""
         return read(self.host.policy).startswith(POLICY) or os.path.lexists(self.host.saved)
 
     # -- policy-rc.d -------------------------------------------------------------------------------------------------
 
-    def _promised(self) -> list[str]:
-        lines = read(self.host.policy).splitlines()
-        return [line[len(DISABLE):] for line in lines if line.startswith(DISABLE)]
-
-    def _forbid_starts(self, units: list[str]) -> None:
-        if self.is_unfinished():
-            # Units that the killed run's packages enabled look as if an administrator had done it.
-            units = list(dict.fromkeys([*self._promised(), *units]))
-        elif os.path.lexists(self.host.policy):
+    def _forbid_starts(self) -> None:
+        if not self.is_unfinished() and os.path.lexists(self.host.policy):
             self.host.policy.rename(self.host.saved)
-        new = self.host.policy.with_name("policy-rc.d.new")
-        new.write_text(POLICY + "".join(f"{DISABLE}{unit}\n" for unit in units), encoding="utf-8")
-        new.chmod(stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
-        new.rename(self.host.policy)
+        replace(self.host.policy, Node(POLICY.encode(), 0o755))
 
     def _allow_starts(self) -> None:
         if os.path.lexists(self.host.saved):
@@ -158,22 +134,6 @@ class Packages:
             self.host.policy.unlink()
 
     # -- apt ---------------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _alone(self) -> t.Iterator[int]:
-        deadline = self.host.clock() + self.lock_timeout
-        with self.host.lock.open("w", encoding="utf-8") as file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if self.host.clock() >= deadline:
-                        raise PackagesError(
-                            f"another run has been installing packages for more than {self.lock_timeout} seconds"
-                        ) from None
-                self.host.sleep(1)
-            yield file.fileno()
 
     def _install(self, missing: list[str], lock: int) -> None:
         command = [
@@ -191,7 +151,7 @@ class Packages:
             self._apt(["dpkg", "--force-confold", "--force-confdef", "--configure", "-a"], lock)
             status, out = self._apt(command, lock)
         if status and LOCKED.search(out):
-            raise PackagesError(
+            raise PyhostError(
                 f"apt could not install {', '.join(missing)}: somebody else has been installing packages for more than"
                 f" {self.lock_timeout} seconds; let that come to its end, and run again\n{complaint(out)}"
             )
@@ -203,7 +163,7 @@ class Packages:
             words = f"apt could not install {', '.join(missing)}: {complaint(out)}"
             if refreshed:
                 words += f"\nBefore that, the package lists could not be fetched: {refreshed}"
-            raise PackagesError(words)
+            raise PyhostError(words)
         if refreshed:
             self.warnings.append(f"Package lists could not be fetched; older ones were used. {refreshed}")
 
@@ -211,7 +171,7 @@ class Packages:
         try:
             if not any(path.name.endswith(("Release", "_Packages")) for path in self.host.lists.iterdir()):
                 return False
-            return self.host.clock() - self.host.lists.stat().st_mtime < self.refresh
+            return self.host.clock() - self.host.lists.stat().st_mtime < REFRESH
         except FileNotFoundError:
             return False
 
@@ -228,22 +188,11 @@ class Packages:
         """apt itself waits for dpkg's lock, but not for those of its lists and archives."""
         deadline = self.host.clock() + self.lock_timeout
         while True:
-            # With the lock inherited, the run after a killed one also waits for the apt that lives on.
+            # With the lock inherited, the run after an interrupted one also waits for the apt that lives on.
             status, out, err = self.host.run(command, pass_fds=(lock,))
             if not status or not LOCKED.search(err) or self.host.clock() >= deadline:
                 return status, out + err
             self.host.sleep(2)
-
-    # -- systemd -----------------------------------------------------------------------------------------------------
-
-    def _is_enabled(self, unit: str) -> bool:
-        _status, out, _err = self.host.run(["systemctl", "is-enabled", unit])
-        return out.strip() in ("enabled", "enabled-runtime")
-
-    def _expect(self, command: list[str], words: str) -> None:
-        status, out, err = self.host.run(command)
-        if status:
-            raise PackagesError(f"{words}: {(err or out).strip()}")
 
 
 def complaint(out: str) -> str:

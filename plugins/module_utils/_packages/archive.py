@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the module C(installation) does on a host.
+"""What the module C(server_archive) does on a host.
 
 Private to the collection. The folders are plain paths and the commands go through `Run`, so that a test can stand in.
 """
@@ -18,9 +18,11 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._errors import PyhostError
+from .._fs import Node, replace
 from .._mask import addresses
 from .._release.unpack import unpack
-from .apt import Packages, PackagesError, read
+from .apt import Packages, read
 
 MARK = ".pyhost-archive"
 """File in a tree that came from an archive; it holds the archive's digest."""
@@ -29,14 +31,11 @@ CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+")
 
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
-Fetch = t.Callable[[str, Path], str]
 
 
-class InstallationError(Exception):
-    """A sentence for the user, in which no address has a user or query."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(addresses(text))
+def error(text: str) -> PyhostError:
+    """Return a sentence for the user, in which no address has a user or query."""
+    return PyhostError(addresses(text))
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,16 @@ class Installation:
         """Whether the archive or .deb has to be installed."""
         return bool(self.wish.origin) and (self.program() is None or read(self.mark).strip() != self.digest)
 
-    def refuse(self) -> None:
-        """Raise InstallationError, before anything is changed, where there is neither a server nor a source of one."""
+    def reject(self) -> None:
+        """Raise PyhostError, before anything is changed, where there is neither a server nor a source of one."""
         wish = self.wish
         if not wish.origin and not wish.packages and self.program() is None:
-            raise InstallationError(wish.advice)
+            raise error(wish.advice)
         for program, why in wish.needs.items():
             if not shutil.which(program):
-                raise InstallationError(why)
+                raise error(why)
         if wish.archive and wish.prefix.exists() and not self.mark.exists():
-            raise InstallationError(
+            raise error(
                 f"{wish.prefix} is there and did not come from an archive of this role; leave the archive out to"
                 " use it, or move it away"
             )
@@ -123,30 +122,26 @@ class Installation:
     def install(self, packages: list[str], file: Path | None) -> None:
         """Install packages, then the archive or .deb that is at ``file``."""
         wish = self.wish
-        try:
-            self.packages(wish.packages).install(packages)
-            if file and wish.deb:
-                self.packages([]).install([str(file)])
-        except PackagesError as error:
-            raise InstallationError(str(error)) from error
+        self.packages(wish.packages).install(packages)
+        if file and wish.deb:
+            self.packages([]).install([str(file)])
         if file and wish.archive:
             self._unpack(file)
         elif file:
-            self.mark.parent.mkdir(parents=True, exist_ok=True)
-            self.mark.write_text(f"{self.digest}\n", encoding="utf-8")
+            replace(self.mark, Node(f"{self.digest}\n".encode(), 0o644))
 
     def verify(self, file: Path) -> None:
-        """Raise InstallationError where a file is not the one that is wanted."""
+        """Raise PyhostError where a file is not the one that is wanted."""
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != self.digest:
-            raise InstallationError(f"checksum: {self.wish.origin} has sha256:{found}, not sha256:{self.digest}")
+            raise error(f"checksum: {self.wish.origin} has sha256:{found}, not sha256:{self.digest}")
 
     def version(self) -> str:
-        """Return the version of the installed server; raise InstallationError where it is none that will do."""
+        """Return the version of the installed server; raise PyhostError where it is none that will do."""
         program = self.program()
         if program is None:
-            raise InstallationError(
+            raise error(
                 f"{self.wish.origin or ', '.join(self.wish.packages)} brought no {self.expected()}; {self.wish.advice}"
             )
         name, *arguments = self.wish.version_command
@@ -155,15 +150,15 @@ class Installation:
         found = VERSION.search(out)
         # The status says nothing: a server that was only asked may call that an odd end.
         if not found:
-            raise InstallationError(f"{command[0]} does not run here: {(err or out).strip() or f'status {status}'}")
+            raise error(f"{command[0]} does not run here: {(err or out).strip() or f'status {status}'}")
         if _numbers(found[0]) < _numbers(self.wish.minimum):
-            raise InstallationError(f"{program} is version {found[0]}; it has to be {self.wish.minimum} or newer")
+            raise error(f"{program} is version {found[0]}; it has to be {self.wish.minimum} or newer")
         return found[0]
 
     # A tree is unpacked beside the old one and changes places with it, so there is never half a server.
 
-    def heal(self) -> None:
-        """Clear up what a killed run left."""
+    def recover(self) -> None:
+        """Clear up what an interrupted run left."""
         new, old = self._beside()
         if old.exists() and not self.wish.prefix.exists():
             old.rename(self.wish.prefix)
@@ -183,10 +178,10 @@ class Installation:
                 unpack(file, Path(work), strip=False)
             # Parsers of archives raise what they like where one is damaged.
             except Exception as problem:
-                raise InstallationError(f"{self.wish.archive} was not unpacked: {problem}") from problem
+                raise error(f"{self.wish.archive} was not unpacked: {problem}") from problem
             tree = Path(work, *prefix.parts[1:])
             if not (tree / "sbin" / self.wish.program).is_file():
-                raise InstallationError(
+                raise error(
                     f"{self.wish.archive} has no {str(prefix)[1:]}/sbin/{self.wish.program}; give an archive of a tree"
                     f" that was made for {prefix}, or the prefix that it was made for"
                 )

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._errors import PyhostError
 from . import tree
 
 OWN = "Python web application"
@@ -46,7 +47,7 @@ _ENTRY = re.compile(r'g (\S+) (\d+)\nu \1 (\d+):\1 "([^"]*)"')
 _NO_HOME = "/nonexistent /usr/sbin/nologin"
 
 
-class AccountError(Exception):
+class AccountError(PyhostError):
     """An account could not be made or changed; the text says which one, and why."""
 
 

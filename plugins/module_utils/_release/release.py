@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._layout import CACHE, ROOT, STATE
 from .._mask import addresses
 from . import tree
 
@@ -50,7 +51,7 @@ class App:
     writable_paths: list[str] = field(default_factory=list)
     health: Mapping[str, t.Any] = field(default_factory=dict)
     keep: int = 5
-    first: bool = True
+    run_once_steps: bool = True
 
     def kind(self) -> str:
         """git, path or archive; empty where there is no source."""
@@ -93,9 +94,9 @@ class App:
 class Layout:
     """The folders below which applications have theirs."""
 
-    root: Path
-    state: Path
-    cache: Path
+    root: Path = Path(ROOT)
+    state: Path = Path(STATE)
+    cache: Path = Path(CACHE)
 
     def app(self, name: str) -> Path:
         """All of an application but its data."""

@@ -1,6 +1,6 @@
 # Copyright: pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Applications that go back to a release that is there: which one, and what stands against it."""
+"""Applications that are rolled back to an earlier release: to which one, and what prevents it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from . import tree
 from .release import Layout, before, complete_releases, is_name, target
 
 
-class WayBack:
-    """The way back of each application in `wanted`: to the release named there, or to the one that was before.
+class Rollback:
+    """The rollback of each application in `wanted`: to the release named there, or to the one that was live before.
 
-    Nothing is built, and nothing is noted: the release that is given up is no way back from there.
+    Nothing is built, and nothing is noted: the release that is given up is not one to roll back to later.
     """
 
     def __init__(self, layout: Layout, wanted: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class WayBack:
         if not is_name(name):
             return "is no name of an application"
         if name in present:
-            return "back: it is among apps too"
+            return "rollback: it is among apps too"
         folder = self.layout.releases(name)
         current = target(self.layout.app(name) / "current")
         if not current:

@@ -14,6 +14,7 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .._errors import PyhostError
 from .sandbox import BUILD, MEMORY, SLICE, TASKS, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -69,7 +70,7 @@ class Outcome:
         return "\n".join(lines[-40:])
 
 
-class StepError(Exception):
+class StepError(PyhostError):
     """A step failed; the text names it and has its own last words."""
 
 

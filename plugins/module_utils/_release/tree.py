@@ -14,6 +14,9 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from .._errors import PyhostError
+from .._fs import Node, replace
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a pipe must not wait for its other end.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -22,7 +25,7 @@ MOST_REPEATED = 10_000
 """So many files and folders may be published once more, by links to folders: a few links can name billions."""
 
 
-class TreeError(Exception):
+class TreeError(PyhostError):
     """A file that must not be taken over or published; the text names it."""
 
 
@@ -216,33 +219,13 @@ def _tool(name: str, *arguments: str) -> str:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Writes a file so that after a crash there is all of it or nothing."""
-    new = path.with_name(f"{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
-    sync(path.parent)
+    """Write a file so that after a crash there is all of it or nothing."""
+    replace(path, Node(text.encode(), mode))
 
 
 def link(path: Path, target: str) -> None:
-    """Points a symbolic link to `target` in one step."""
-    new = path.with_name(f"{path.name}.new")
-    remove(new)
-    new.symlink_to(target)
-    new.rename(path)
-    sync(path.parent)
-
-
-def sync(folder: Path) -> None:
-    """Brings a folder's entries to the disk."""
-    handle = os.open(folder, _FOLDER)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Point a symbolic link to `target` in one step."""
+    replace(path, Node(target.encode()))
 
 
 def size(path: Path) -> int:

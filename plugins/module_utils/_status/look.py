@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host runs, and what is left on it: read from systemd, the manifests, folders and cgroups; changes nothing."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host runs, and what is left on it: read from systemd, the manifests, folders and cgroups; changes nothing.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import _gateway, _text
+from .._errors import PyhostError
 from .._release.accounts import is_ours, is_retired
 from .._release.release import marker, target
+from .._systemd import properties
 from .._transaction import reach
-from .._transaction.host import answer_of, encrypted
 from .._transaction.manifest import Manifest, Store
+from .._web import answer_of, encrypted
 
 Facts = dict[str, t.Any]
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]
@@ -54,10 +61,6 @@ ENDS = 'for file; do echo "$file $(openssl x509 -noout -enddate -in "$file")"; d
 
 STAYS = "data"
 """What an application with C(state: absent) leaves behind, as it is not said to be purged."""
-
-
-class StatusError(Exception):
-    """A sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,7 @@ class Wanted:
 
 def parse_show(text: str) -> dict[str, dict[str, str]]:
     """Return the properties of each unit in the output of C(systemctl show), by its Id."""
-    units: dict[str, dict[str, str]] = {}
-    for block in text.split("\n\n"):
-        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if values.get("Id"):
-            units[values["Id"]] = values
-    return units
+    return {unit["Id"]: unit for unit in properties(text) if unit.get("Id")}
 
 
 def number(text: str) -> int | None:
@@ -186,7 +184,7 @@ class Status:
         command = ["systemctl", "show", "--property", PROPERTIES, "--", "pyhost-*", *sorted(names)]
         status, output, complaints = self.run(command)
         if status:
-            raise StatusError(f"systemctl show: {_text.one_line(complaints) or f'status {status}'}")
+            raise PyhostError(f"systemctl show: {_text.one_line(complaints) or f'status {status}'}")
         return {name: {} for name in names} | parse_show(output)
 
     def _application(
@@ -237,8 +235,8 @@ class Status:
             if unit in manifest.units:
                 return back_end, True
         for back_end, manifest in parts.items():
-            for path, entry in manifest.files.items():
-                if path.startswith("/etc/pyhost/") and Path(path).stem == name and not entry.get("absent"):
+            for path, known in manifest.files.items():
+                if path.startswith("/etc/pyhost/") and Path(path).stem == name and not known.absent:
                     return back_end, False
         return "", False
 

@@ -25,7 +25,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .._lock import LockedError, alone
+from .._errors import PyhostError
+from .._fs import Node, replace, write
+from .._lock import alone
 
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
 """certbot's names."""
@@ -55,10 +57,6 @@ EXPOSED = "let the file, and every folder and link on the way to it, belong to r
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command; returns its status and its output."""
-
-
-class CertificatesError(Exception):
-    """A sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ class Certificates:
     ) -> None:
         problems = list(_wrong(wanted, acme))
         if problems:
-            raise CertificatesError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
         self.run = run
         self.wanted = {one.name: one for one in wanted}
         self.acme = acme
@@ -192,16 +190,13 @@ class Certificates:
         if self.check:
             yield
             return
-        try:
-            with alone(self.lock, self.lock_timeout):
-                yield
-        except LockedError as error:
-            raise CertificatesError(str(error)) from None
+        with alone(self.lock, self.lock_timeout):
+            yield
 
     # Before the server has them
 
     def prepare(self) -> Outcome:
-        """Give every name a certificate that the server can begin with; raise CertificatesError where that fails."""
+        """Give every name a certificate that the server can begin with; raise PyhostError where that fails."""
         with self._alone():
             return self._prepare()
 
@@ -209,7 +204,7 @@ class Certificates:
         outcome = Outcome()
         problems = list(filter(None, map(self._complaint, self.wanted.values())))
         if problems:
-            raise CertificatesError("\n".join(problems))
+            raise PyhostError("\n".join(problems))
         if any(one.source == "acme" for one in self.wanted.values()) and not self.check:
             self.webroot.mkdir(parents=True, exist_ok=True)
             self.webroot.chmod(0o755)
@@ -280,7 +275,7 @@ class Certificates:
         ]  # fmt: skip
         status, output = self.run([*command, *(word for extension in extensions for word in ("-addext", extension))])
         if status:
-            raise CertificatesError(f"openssl made no certificate for {domains[0]}: {output}")
+            raise PyhostError(f"openssl made no certificate for {domains[0]}: {output}")
         (folder / KEY).chmod(0o600)
 
     def _made(self, target: str, fill: Callable[[Path], None]) -> str:
@@ -304,10 +299,7 @@ class Certificates:
         """Let the name lead to another certificate, and remove those of ours that it has no use for."""
         if self.check:
             return
-        link, new = self.folder / name, self.folder / f".new.{name}"
-        new.unlink(missing_ok=True)
-        new.symlink_to(target)
-        new.rename(link)
+        replace(self.folder / name, Node(target.encode()))
         for kind in (".given", ".self_signed", ".stand_in"):
             for folder in self._folders(kind):
                 if _owner(folder) == name and f"{kind}/{folder.name}" != target:
@@ -504,7 +496,7 @@ def _mismatch(where: str, chain: Path, key: Path) -> str:
 def _give(one: Wanted, folder: Path) -> None:
     for name, text in ((CHAIN, one.certificate), (KEY, one.key)):
         if one.inline:
-            _write(folder / name, text)
+            write(folder / name, Node((text if text.endswith("\n") else f"{text}\n").encode(), 0o600))
         else:
             (folder / name).symlink_to(text)
 
@@ -512,15 +504,6 @@ def _give(one: Wanted, folder: Path) -> None:
 def _link_all(live: Path, folder: Path) -> None:
     for name in (CHAIN, KEY):
         (folder / name).symlink_to(live / name)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write what only root may read."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text if text.endswith("\n") else f"{text}\n")
-        file.flush()
-        os.fsync(handle)
 
 
 def _owner(folder: Path) -> str:

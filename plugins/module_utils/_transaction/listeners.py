@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[Address, int]:
     return ipaddress.ip_address(address) if address not in (None, "*") else EVERYWHERE, int(found["port"])
 
 
-def refusal(text: str, units: t.Container[str], proc: Path = Path("/proc")) -> str:
+def complaint(text: str, units: t.Container[str], proc: Path = Path("/proc")) -> str:
     """Return why a server of these units cannot listen there, empty where it can, or does so already."""
     address, port = parse(text)
     try:

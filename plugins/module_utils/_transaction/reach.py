@@ -14,7 +14,8 @@ import socket
 import time
 import typing as t
 
-from .host import Host, TransactionError
+from .._errors import PyhostError
+from .host import Host
 
 TABLE = ("nft", "list", "table", "inet", "pyhost")
 """Fails where the host has no table that guards the endpoints."""
@@ -56,7 +57,7 @@ def answering(endpoints: t.Iterable[str], source: str = "", patience: float = PA
 
 
 def prove(host: Host) -> None:
-    """Raise TransactionError where the addresses that a socket unit denies can reach it.
+    """Raise PyhostError where the addresses that a socket unit denies can reach it.
 
     A throw-away socket on the loopback denies one address and allows another, so that it is known to listen.
     """
@@ -69,16 +70,16 @@ def prove(host: Host) -> None:
     try:
         status, output = host.run([*command, *(f"--socket-property={line}" for line in allow), "sleep", "30"])
         if status:
-            raise TransactionError(f"the proof that IPAddressDeny= filters could not begin: {output}")
+            raise PyhostError(f"the proof that IPAddressDeny= filters could not begin: {output}")
         endpoint = f"{FORBIDDEN}:{port}"
         if answering([endpoint], FORBIDDEN):
-            raise TransactionError(
+            raise PyhostError(
                 "IPAddressDeny= has no effect on this host, so everybody could open the applications' endpoints, and"
                 " none was started. systemd needs BPF for it: allow that in the container, use another kernel, or run"
                 " the applications on the host of their front end"
             )
         if not answering([endpoint], ALLOWED):
-            raise TransactionError(
+            raise PyhostError(
                 f"the proof that IPAddressDeny= filters failed: {ALLOWED}, which the socket allows, cannot connect to"
                 f" {endpoint} either; check this host's firewall and its loopback"
             )
@@ -87,10 +88,10 @@ def prove(host: Host) -> None:
 
 
 def reject_open(endpoints: t.Iterable[str]) -> None:
-    """Raise TransactionError where an endpoint answers this host's own address, which is none of a front end."""
+    """Raise PyhostError where an endpoint answers this host's own address, which is none of a front end."""
     found = answering(endpoints)
     if found:
-        raise TransactionError(
+        raise PyhostError(
             f"{', '.join(found)}: accepts connections from this host itself, so IPAddressDeny= has no effect on it;"
             " the kernel must let systemd use BPF"
         )

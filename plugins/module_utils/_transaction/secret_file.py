@@ -1,6 +1,11 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which values of a secret file a program may print: not its lines, but what they set."""
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which values of a secret file a program may print: not its lines, but what they set.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server's own test of a configuration that is not in service yet.
+"""A server's own test of a configuration that is not active yet.
 
 Private to the collection. A copy of the real folder gets the changes and lies over the real folder in a mount namespace
 of its own, so that every absolute `include` leads into the copy, while the rest of the host sees nothing of it.
@@ -18,8 +18,10 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._errors import PyhostError
 from .._fs import Node, write
-from .host import Host, TransactionError
+from .host import Host
+from .wish import Test
 
 READY = "pyhost: the copy is in place"
 PREFIX = "pyhost-staged-"
@@ -56,24 +58,6 @@ APPLICATION = re.compile(r"^\s*[#;/]+ application (\S+)")
 
 
 @dataclass(frozen=True)
-class Test:
-    """How a server tests its configuration."""
-
-    folder: Path
-    command: tuple[str, ...]
-    scratch: tuple[str, ...] = ()
-    reject: str | None = None
-
-    def complaint(self, status: int, output: str) -> str | None:
-        """Return why the output of the command means that the configuration is bad, None when it is good."""
-        if status:
-            return output or f"status {status}"
-        if self.reject and re.search(self.reject, output, re.MULTILINE):
-            return output
-        return None
-
-
-@dataclass(frozen=True)
 class Change:
     """One path that gets another content, comes or goes."""
 
@@ -93,7 +77,7 @@ class Change:
 def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
     """Test the folder with the changes in it, while the live files stay as they are.
 
-    Returns False when this host does not allow it; raises TransactionError when the server refuses the configuration.
+    Returns False when this host does not allow it; raises PyhostError when the server rejects the configuration.
     """
     if not test.folder.is_dir():
         return False
@@ -103,7 +87,7 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
         empty.mkdir()
         status, output = host.run(["cp", "-a", "--", f"{test.folder}/.", str(copy)])
         if status:
-            raise TransactionError(f"cp -a {test.folder}: {output}")
+            raise PyhostError(f"cp -a {test.folder}: {output}")
         if not all(_change(copy, test.folder, change) for change in changes):
             return False
         script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), str(len(test.scratch))]
@@ -111,12 +95,12 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
         status, output = host.run(command, timeout=120)
         if not output.startswith(READY):
             return False
-        refuse(test, status, output.removeprefix(READY).strip(), copy)
+        reject(test, status, output.removeprefix(READY).strip(), copy)
     return True
 
 
 def sweep() -> None:
-    """Remove the copies that a killed run left; they may hold secrets."""
+    """Remove the copies that an interrupted run left; they may hold secrets."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         # Others may write to this folder too.
         if path.lstat().st_uid == os.geteuid():
@@ -124,17 +108,17 @@ def sweep() -> None:
 
 
 def test_live(host: Host, test: Test) -> None:
-    """Test the folder as it is; raises TransactionError when the server refuses the configuration."""
-    refuse(test, *host.run(test.command, timeout=120), test.folder)
+    """Test the folder as it is; raises PyhostError when the server rejects the configuration."""
+    reject(test, *host.run(test.command, timeout=120), test.folder)
 
 
-def refuse(test: Test, status: int, output: str, copy: Path) -> None:
+def reject(test: Test, status: int, output: str, copy: Path) -> None:
     """Raise what the output of a test means; `copy` has the files that were tested."""
     complaint = test.complaint(status, output)
     if complaint is not None:
         # A script of the role is run by a shell: its copy may be where nothing can be executed.
         name = test.command[1] if test.command[0] == "sh" else test.command[0]
-        raise blame(f"{name} refuses the configuration", complaint, test.folder, copy)
+        raise blame(f"{name} rejects the configuration", complaint, test.folder, copy)
 
 
 def _change(copy: Path, folder: Path, change: Change) -> bool:
@@ -152,7 +136,7 @@ def _change(copy: Path, folder: Path, change: Change) -> bool:
 
 
 def blame(what: str, words: str, folder: Path | None = None, copy: Path | None = None,
-          application: str | None = None) -> TransactionError:
+          application: str | None = None) -> PyhostError:
     """Return the error that has a command's words and, where they name a line of a file, the application it is of.
 
     Files below `folder` are read in `copy`. `application` is used where no file tells a better one.
@@ -169,7 +153,7 @@ def blame(what: str, words: str, folder: Path | None = None, copy: Path | None =
     else:
         file, line = None, None
     head = f"application {application}: {what}" if application else what
-    return TransactionError(f"{head}: {words}", file=file, line=line, application=application)
+    return PyhostError(f"{head}: {words}", file=file, line=line, application=application)
 
 
 def _application(path: Path, line: int) -> str | None:

@@ -80,7 +80,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
         check=checks.file_path,
     ),
     Key(
-        "first",
+        "run_once_steps",
         "bool",
         "Whether to run the setup steps with once: true on this host.",
         default=True,

@@ -50,7 +50,7 @@ def _back_end(row: BackEnd) -> Role:
                 [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
             ),
             Key(
-                f"backend_{name}_elsewhere",
+                f"backend_{name}_other_apps",
                 "list",
                 "Names of applications that other back ends of this host may run. Their services are not removed.",
                 default=[],
@@ -59,7 +59,7 @@ def _back_end(row: BackEnd) -> Role:
                 check=checks.name,
             ),
             Key(
-                f"backend_{name}_ask",
+                f"backend_{name}_health_urls",
                 "list",
                 "Addresses at which a release must answer when it goes live: `endpoint` for its own, and URLs at"
                 " which this host publishes it.",
@@ -190,9 +190,9 @@ _APP = Role(
             check=checks.name,
         ),
         Key(
-            "app_back",
+            "app_rollback",
             "dict",
-            "Applications to roll back (tasks back), and the ID of the release, or an empty text for the one before.",
+            "Applications to roll back (tasks rollback), and the ID of the release, or an empty text for the one before.",
             default={},
             example={"shop": ""},
             check_key=checks.name,

@@ -45,7 +45,7 @@ def model(topology: Topology, host: str) -> Model:
     frontend = settings["pyhost_frontend"] if host in topology.frontends else ""
     guarded = _guarded(topology, host)
     return {
-        "apps": [_release(app, first=runs_on[app["name"]][0] == host) for app in here],
+        "apps": [_release(app, run_once_steps=runs_on[app["name"]][0] == host) for app in here],
         "retired": [name for app in here for name in _retired(app, topology.protocol(app["name"], host))],
         "absent": [app["name"] for app in absent],
         "purge": [app["name"] for app in absent if app["purge"]],
@@ -131,7 +131,7 @@ def _known(items: list[Model], keys: tuple[Key, ...]) -> list[Model]:
     ]
 
 
-def _release(app: App, *, first: bool) -> Model:
+def _release(app: App, *, run_once_steps: bool) -> Model:
     shared = f"{_layout.state(app['name'])}/"
     published = {*app["static"].values(), *app["private"].values()}
     keys = ("python", "wsgi", "setup", "build_timeout", "env", "keep", "limits", *_SANDBOX_EXCEPTIONS)
@@ -142,7 +142,7 @@ def _release(app: App, *, first: bool) -> Model:
         **{key: app[key] for key in keys},
         "health": _health(app),
         "source": _given(app["source"]),
-        "first": first,
+        "run_once_steps": run_once_steps,
         "requirements": app["requirements"],
         "server_requirements": BACK_ENDS[app["backend"]].server_requirements(app["python"]),
         "static": {**app["static"], **app["private"]},

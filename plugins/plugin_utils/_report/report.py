@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 from ...module_utils._gateway import endpoint
+from ...module_utils._web import healthy
 from .._items.processes import closed
 
 Model = Mapping[str, t.Any]
@@ -137,11 +138,10 @@ def answers_of(models: Mapping[str, Model], results: Mapping[str, Item]) -> list
     for host in filter(models.__contains__, results):
         for name, answer in sorted((results[host].get("health") or {}).items()):
             health = _health(models, host, name)
-            status, right = answer["status"], health["status"]
-            healthy = status is not None and (status in right if right else status < 500)
+            is_healthy = healthy(answer["status"], health["status"] or ())
             scheme = "https" if health["https"] else "http"
             url = f"{scheme}://{health['host']}{_path(health)}"
-            found.append({**answer, "app": name, "front_end": host, "url": url, "healthy": healthy})
+            found.append({**answer, "app": name, "front_end": host, "url": url, "healthy": is_healthy})
     return found
 
 

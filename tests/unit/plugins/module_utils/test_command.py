@@ -1,3 +1,7 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Every command ends, whatever it does and whatever it leaves behind."""
 
 from __future__ import annotations

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """What an application is told at its own endpoint, and what counts as its answer."""
 
 from __future__ import annotations
@@ -15,13 +19,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _gateway
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint, status_of
-from ansible_collections.pyhost.web.plugins.module_utils._status.look import number, parse_show, state
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import (
-    Host,
-    Systemd,
-    TransactionError,
-    parent_of,
-)
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -227,28 +225,3 @@ def test_any_bytes_from_a_socket_that_speaks_http(said: bytes) -> None:
         with contextlib.suppress(*_gateway.Failed):
             client.request("GET", "/")
             assert 100 <= client.getresponse().status <= 999
-
-
-SHOWN = st.sampled_from(["Id=pyhost-a.service", "ActiveState=active", "NRestarts=\u00b2", "=", "MainPID=1", ""])
-LINES = st.lists(SHOWN | st.text(max_size=10), max_size=8).map("\n".join)
-
-
-@FUZZ
-@given(LINES)
-def test_any_text_of_systemctl(text: str) -> None:
-    for unit in parse_show(text).values():
-        assert isinstance(state(unit), str)
-        assert all(number(value) is None or number(value) >= 0 for value in unit.values())
-    with contextlib.suppress(TransactionError):
-        (unit,) = Systemd(Host(lambda *_words: (0, text, ""))).show(["a.service"]).values()
-        assert unit.restarts >= 0 and unit.main >= 0
-
-
-@FUZZ
-@given(st.binary(max_size=15), st.integers(0, 2**22))
-def test_a_program_of_any_name(name: bytes, parent: int) -> None:
-    assert parent_of(b"7 (%s) S %d 7 7 0 -1\n" % (name, parent)) == parent
-
-
-def test_a_program_that_says_what_it_is() -> None:
-    assert parent_of(b"7 () R 1) S 42 7 7") == 42

@@ -17,9 +17,10 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.pyhost.web.plugins.module_utils._fs import Node
 from ansible_collections.pyhost.web.plugins.module_utils._mask import Mask
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Entry, Outcome, Request, Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Outcome
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.secret_file import OPEN, values_of
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import Change
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Entry, Request, Wish
 from ansible_collections.pyhost.web.plugins.modules.config_set import (
     ARGUMENTS,
     DOCUMENTATION,
@@ -106,7 +107,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
         "replaces": ["other"],
         "retire": ["/etc/other.conf"],
         "partial": True,
-        "ask": ["endpoint", "http://127.0.0.1:80/"],
+        "health_urls": ["endpoint", "http://127.0.0.1:80/"],
         "requests": [{"file": "/a", "mount": "/sub", "path": "/up", "status": [200], "unit": "a.service"},
                      {"file": "/b", "endpoint": "scgi+unix://%2Frun%2Fb", "https": True}],
         "test": {"folder": "/etc/x", "command": ["x", "-t"]}, "probe": {"url": "http://127.0.0.1/"}}))
@@ -220,11 +221,10 @@ def test_the_values_of_a_secret_file(content: str, values: set[str]) -> None:
 @given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,5}", fullmatch=True), st.text(
     st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=20), max_size=4))
 def test_all_values_of_any_environment_are_found(env: dict[str, str]) -> None:
-    (app,) = processes("backend_uwsgi_apps", [
-        {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}])
+    shop = {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}
+    (app,) = processes("backend_uwsgi_apps", [shop])
     assert values_of("\n".join(["# managed", *app["environment"]])) >= {value for value in env.values() if value}
-    (app,) = processes("backend_mod_wsgi_apps", [
-        {"name": "shop", "release": "/srv/pyhost/shop", "wsgi": "shop:app", "user": "shop", "env": env}])
+    (app,) = processes("backend_mod_wsgi_apps", [shop])
     script = "\n".join(["import os", *(f"os.environ[{name}] = {value}" for name, value in app["variables"])])
     assert values_of(script) == {value for name, value in env.items() if name not in OPEN}
 

@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils import _entry
 from ansible_collections.pyhost.web.plugins.module_utils._release.tree import TreeError
 from ansible_collections.pyhost.web.plugins.modules import releases
 
@@ -25,7 +26,7 @@ class Module:
 
     def __init__(self, argument_spec: dict[str, t.Any], supports_check_mode: bool) -> None:
         app = {"name": "shop", "env": {"KEY": "secret-key", "N": 12345}}
-        self.params = {"apps": [app], "build_env": {"TOKEN": "of-the-build"}, "lock_timeout": 1}
+        self.params = {"apps": [app], "build_env": {"TOKEN": "of-the-build"}, "uploads": {}}
         self.no_log_values: set[str] = set()
 
     def fail_json(self, **answer: t.Any) -> None:
@@ -38,7 +39,7 @@ class Module:
 
 FAILURES = {
     "a name that is not UTF-8": (TreeError("/srv/\udcff is no file"), "/srv/\\xff is no file"),
-    "secrets": (ValueError("no secret-key and of-the-build, 12345"), "ValueError: no ******** and ********, ********"),
+    "secrets": (ValueError("no secret-key and of-the-build, 12345"), ": no ******** and ********, ********; please"),
     "a full disk": (OSError(28, "No space left on device", "/dev/full"), "/dev/full: No space left on device"),
 }
 
@@ -47,14 +48,15 @@ FAILURES = {
 def test_failures(monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     problem, words = FAILURES[case]
 
-    async def run(*_arguments: t.Any) -> dict[str, t.Any]:
+    def run(_module: t.Any) -> t.NoReturn:
         raise problem
 
-    monkeypatch.setattr(releases, "AnsibleModule", Module)
+    monkeypatch.setattr(_entry, "AnsibleModule", Module)
     monkeypatch.setattr(releases, "BUS", "/")
-    monkeypatch.setattr(releases, "_alone", lambda _timeout: contextlib.nullcontext())
-    monkeypatch.setattr(releases, "_run", run)
+    monkeypatch.setattr(releases, "alone", lambda *_arguments: contextlib.nullcontext())
+    monkeypatch.setattr(releases, "_Run", run)
     with pytest.raises(Ended):
         releases.main()
     assert words in Module.answer["msg"]
+    assert Module.answer["invocation"] == {"module_args": {"apps": ["shop"]}}
     json.dumps(Module.answer, ensure_ascii=False).encode("utf-8")

@@ -12,7 +12,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._packages.apt import POLICY, Host, Packages, PackagesError
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._packages.apt import POLICY, Host, Packages
 
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
 DEAD = (
@@ -36,8 +37,6 @@ class FakeHost(Host):
         (self.lists / "mirror_InRelease").touch()
         self.installed = set(installed)
         self.answers = answers or {}
-        self.enabled: set[str] = set()
-        self.brings: set[str] = set()
         self.calls: list[str] = []
         self.policies: list[str] = []
         self.sleep = lambda _seconds: None
@@ -47,8 +46,6 @@ class FakeHost(Host):
         if key == "dpkg-query --show":
             known = [name for name in command[4:] if name in self.installed]
             return 0, "".join(f"{name}\t{name}:amd64\tinstalled\n" for name in known), ""
-        if key == "systemctl is-enabled":
-            return 0, "enabled" if command[2] in self.enabled else "disabled", ""
         self.calls.append(key)
         status, err = 0, ""
         if key in self.answers:
@@ -56,26 +53,22 @@ class FakeHost(Host):
             status, err = answer.pop(0) if isinstance(answer, list) else answer
         if key == "apt-get install":
             self.policies.append(self.policy.read_text(encoding="utf-8"))
-            if not status:
-                self.enabled |= self.brings
-        if key == "systemctl disable":
-            self.enabled -= set(command[2:])
         return status, "", err
 
 
-def packages(host: Host, *names: str, disable: tuple[str, ...] = ()) -> Packages:
+def packages(host: Host, *names: str) -> Packages:
     """Packages as the module makes them, with its defaults."""
-    return Packages(host, list(names), list(disable), refresh=3600, lock_timeout=120)
+    return Packages(host, list(names), lock_timeout=120)
 
 
-def run(wanted: Packages) -> list[str]:
+def run(wanted: Packages) -> None:
     """What the module does outside check mode."""
-    return wanted.install(wanted.missing())
+    wanted.install(wanted.missing())
 
 
 def test_nothing_missing_asks_no_apt(tmp_path: Path) -> None:
     host = FakeHost(tmp_path, installed=("nginx",))
-    assert run(packages(host, "nginx")) == []
+    run(packages(host, "nginx"))
     assert host.calls == []
     assert not host.lock.exists()
 
@@ -98,36 +91,27 @@ def test_own_policy_of_the_host_comes_back(tmp_path: Path, status: int) -> None:
     host.policy.write_text("theirs", encoding="utf-8")
     try:
         run(packages(host, "nginx"))
-    except PackagesError:
+    except PyhostError:
         assert status
     assert host.policy.read_text(encoding="utf-8") == "theirs"
     assert [path.name for path in host.policy.parent.iterdir()] == ["policy-rc.d"]
 
 
-def test_only_newly_enabled_units_are_disabled(tmp_path: Path) -> None:
-    host = FakeHost(tmp_path)
-    host.enabled = {"kept.service"}
-    host.brings = {"stock.service"}
-    wanted = packages(host, "stock", disable=("stock.service", "kept.service", "absent.service"))
-    assert run(wanted) == ["stock.service"]
-    assert host.enabled == {"kept.service"}
-
-
-def test_a_killed_run_is_finished_though_nothing_is_missing(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_finished_though_nothing_is_missing(tmp_path: Path) -> None:
     host = FakeHost(tmp_path, installed=("stock",))
-    host.enabled = {"stock.service", "kept.service"}
-    host.policy.write_text(POLICY + "# disable stock.service\n", encoding="utf-8")
+    host.policy.write_text(POLICY, encoding="utf-8")
     host.saved.write_text("theirs", encoding="utf-8")
-    assert run(packages(host, "stock", disable=("kept.service",))) == ["stock.service"]
+    run(packages(host, "stock"))
+    assert host.calls == []
     assert host.policy.read_text(encoding="utf-8") == "theirs"
     assert not host.saved.exists()
 
 
-def test_a_killed_run_is_continued(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_continued(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
-    host.enabled = {"stock.service"}
-    host.policy.write_text(POLICY + "# disable stock.service\n", encoding="utf-8")
-    assert run(packages(host, "stock", disable=("stock.service",))) == ["stock.service"]
+    host.policy.write_text(POLICY, encoding="utf-8")
+    run(packages(host, "stock"))
+    assert host.policies == [POLICY]
     assert not host.policy.exists()
 
 
@@ -182,8 +166,8 @@ FAILURES = {
 def test_failure_in_the_words_of_apt(tmp_path: Path, case: str) -> None:
     answers, words = FAILURES[case]
     host = FakeHost(tmp_path, answers=answers)
-    with pytest.raises(PackagesError) as problem:
-        run(Packages(host, ["nginx"], [], refresh=3600, lock_timeout=0))
+    with pytest.raises(PyhostError) as problem:
+        run(Packages(host, ["nginx"], lock_timeout=0))
     assert [word for word in words if word not in str(problem.value)] == []
 
 
@@ -196,7 +180,7 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_names(tmp_path: Path, name: str) -> None:
-    with pytest.raises(PackagesError, match=BAD[name]):
+    with pytest.raises(PyhostError, match=BAD[name]):
         packages(FakeHost(tmp_path), name).missing()
 
 
@@ -204,7 +188,7 @@ def test_other_systems_get_one_sentence(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.apt.unlink()
     host.release.write_text('PRETTY_NAME="Fedora Linux 43"\n', encoding="utf-8")
-    with pytest.raises(PackagesError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
+    with pytest.raises(PyhostError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
         packages(host, "nginx").missing()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module C(installation) with trees of shell scripts in the place of a server."""
+"""The module C(server_archive) with trees of shell scripts in the place of a server."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._packages.archive import Installation, InstallationError, Wish
-from ansible_collections.pyhost.web.plugins.modules import installation
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._packages.archive import Installation, Wish, error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,8 +89,8 @@ class World:
 
     def install(self, archive: Path, **wish: t.Any) -> Installation:
         there = self.installation(archive, **wish)
-        there.refuse()
-        there.heal()
+        there.reject()
+        there.recover()
         assert there.needs_origin()
         there.verify(archive)
         there.install(there.missing_packages(), archive)
@@ -127,20 +127,20 @@ def test_another_archive_takes_the_place_of_the_old_tree(world: World) -> None:
 @pytest.mark.parametrize(("version", "says"), [("1.2.9", "Server"), ("none", "broken")])
 def test_the_old_tree_stays_where_the_new_one_will_not_do(world: World, version: str, says: str) -> None:
     world.install(world.archive("1.2.104"))
-    with pytest.raises(InstallationError, match=r"version 1\.2\.9; it has to be|does not run here: broken none"):
+    with pytest.raises(PyhostError, match=r"version 1\.2\.9; it has to be|does not run here: broken none"):
         world.install(world.archive(version, says=says))
     assert world.installation().version() == "1.2.104"
     assert world.left_over() == []
 
 
 def test_a_first_tree_that_will_not_do_leaves_nothing(world: World) -> None:
-    with pytest.raises(InstallationError, match=r"it has to be 1\.2\.10 or newer"):
+    with pytest.raises(PyhostError, match=r"it has to be 1\.2\.10 or newer"):
         world.install(world.archive("1.2.9"))
     assert not world.prefix.exists()
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
+def test_an_interrupted_run_is_recovered(world: World, swapped: bool) -> None:
     world.install(world.archive("1.2.104"))
     new, old = (world.prefix.with_name(f"server.pyhost-{name}") for name in ("new", "old"))
     world.prefix.rename(old)
@@ -148,7 +148,7 @@ def test_a_killed_run_is_healed(world: World, swapped: bool) -> None:
     if swapped:
         new.rename(world.prefix)
         (world.prefix / "new").touch()
-    world.installation().heal()
+    world.installation().recover()
     assert (world.prefix / "new").exists() == swapped
     assert world.left_over() == []
 
@@ -171,7 +171,7 @@ def test_the_old_tree_comes_back_whatever_goes_wrong(world: World, monkeypatch: 
 def test_an_archive_that_is_cut_off_is_named(world: World, cut: int) -> None:
     archive = world.archive("1.2.104")
     archive.write_bytes(archive.read_bytes()[:cut])
-    with pytest.raises(InstallationError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
+    with pytest.raises(PyhostError, match=r"1\.2\.104\.tar\.gz was not unpacked"):
         world.install(archive)
     assert world.left_over() == []
 
@@ -185,7 +185,7 @@ def test_any_damage_to_an_archive_is_named(kind: str, place: int, damage: bytes)
         place %= len(data)
         archive.write_bytes(data[:place] + damage + data[place + len(damage) :])
         world = World(Path(folder))
-        with contextlib.suppress(InstallationError):
+        with contextlib.suppress(PyhostError):
             world.install(archive)
         assert world.left_over() == []
 
@@ -203,24 +203,15 @@ def _archive(folder: Path, kind: str) -> Path:
     return file
 
 
-def test_a_run_of_another_controller_is_waited_for(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    refused = pytest.raises(InstallationError, match="another run has been installing")
-    with installation._alone(lock), refused, installation._alone(lock, 0):
-        raise AssertionError("there were two")
-    with installation._alone(lock, 0):
-        assert lock.exists()
-
-
 def test_a_tree_for_another_folder_is_refused(world: World) -> None:
-    with pytest.raises(InstallationError, match=r"has no .*opt/server/sbin/server; give an archive of a tree"):
+    with pytest.raises(PyhostError, match=r"has no .*opt/server/sbin/server; give an archive of a tree"):
         world.install(world.archive("1.2.104", prefix=Path("/srv/elsewhere")))
     assert world.left_over() == []
 
 
 def test_somebody_elses_folder_is_not_replaced(world: World) -> None:
     world.prefix.mkdir(parents=True)
-    with pytest.raises(InstallationError, match="is there and did not come from an archive"):
+    with pytest.raises(PyhostError, match="is there and did not come from an archive"):
         world.install(world.archive("1.2.104"))
 
 
@@ -231,15 +222,15 @@ def test_an_installation_that_is_there_is_found(world: World) -> None:
         (sbin / name).write_text("#!/bin/sh\necho Server 1.2.104\n")
         (sbin / name).chmod(0o755)
     there = world.installation()
-    there.refuse()
+    there.reject()
     assert not there.needs_origin()
     assert (there.program(), there.version()) == (sbin / "server", "1.2.104")
 
 
 def test_no_server_and_no_source(world: World) -> None:
-    with pytest.raises(InstallationError, match=r"^give a server$"):
-        world.installation().refuse()
-    world.installation(packages=["server"]).refuse()
+    with pytest.raises(PyhostError, match=r"^give a server$"):
+        world.installation().reject()
+    world.installation(packages=["server"]).reject()
 
 
 def test_packages_that_bring_no_server(world: World) -> None:
@@ -247,7 +238,7 @@ def test_packages_that_bring_no_server(world: World) -> None:
     assert there.missing_packages() == ["server"]
     there.install(["server"], None)
     assert FakePackages.installed == ["server"]
-    with pytest.raises(InstallationError, match="server brought no /usr/sbin/server; give a server"):
+    with pytest.raises(PyhostError, match="server brought no /usr/sbin/server; give a server"):
         there.version()
 
 
@@ -268,7 +259,7 @@ def test_a_deb_is_installed_once(world: World) -> None:
 def test_another_file_than_the_wanted_one(world: World) -> None:
     archive = world.archive("1.2.104")
     there = world.installation(deb="https://example.org/server.deb", checksum=f"sha256:{'0' * 64}")
-    with pytest.raises(InstallationError, match=r"checksum: https://example\.org/server\.deb has sha256:"):
+    with pytest.raises(PyhostError, match=r"checksum: https://example\.org/server\.deb has sha256:"):
         there.verify(archive)
 
 
@@ -286,10 +277,10 @@ def test_wishes_that_are_wrong(world: World, wish: dict[str, t.Any], words: str)
 
 
 def test_a_program_that_is_needed_besides(world: World) -> None:
-    with pytest.raises(InstallationError, match=r"^no such thing$"):
-        world.installation(packages=["server"], needs={"server-needs-this": "no such thing"}).refuse()
+    with pytest.raises(PyhostError, match=r"^no such thing$"):
+        world.installation(packages=["server"], needs={"server-needs-this": "no such thing"}).reject()
 
 
 def test_a_message_shows_no_token() -> None:
-    told = str(InstallationError("https://u:p@x@example.org/a.tgz?token=s3cr3t brought no server"))
+    told = str(error("https://u:p@x@example.org/a.tgz?token=s3cr3t brought no server"))
     assert told == "https://********@example.org/a.tgz?******** brought no server"

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
-from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder, Problems
+from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder
+from ansible_collections.pyhost.web.plugins.module_utils._release.plan import Problems
 from ansible_collections.pyhost.web.plugins.module_utils._release.release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._release.step import Outcome, Step
 
@@ -92,7 +93,7 @@ def app(name: str = "shop", **keys: t.Any) -> App:
 async def _all(builder: Builder) -> None:
     await builder.plan()
     await builder.reach()
-    builder.refuse()
+    builder.reject()
     await builder.build()
     builder.switch()
     builder.prune()
@@ -128,7 +129,7 @@ def test_first_and_second_run(make: Make, layout: Layout) -> None:
     builder, stage = make(app(setup=[{"run": "one"}, {"run": "two"}], wsgi="a:b"))
     run(builder)
     assert stage.names() == []
-    assert not builder.plans[0].built
+    assert (builder.missing(), folders(layout)) == ([], [release])
     assert stage.stopped == 0
 
 
@@ -179,7 +180,7 @@ def test_leftover_of_a_killed_run_is_rebuilt(make: Make, layout: Layout) -> None
 
 def test_setup_steps_for_one_host(make: Make) -> None:
     steps = [{"run": "one", "once": True}, {"run": "two", "once": False}]
-    builder, stage = make(app(setup=steps, first=False))
+    builder, stage = make(app(setup=steps, run_once_steps=False))
     run(builder)
     assert [name for name in stage.names() if name.startswith("setup")] == ["setup[1] (two)"]
 
@@ -246,7 +247,7 @@ def test_whatever_breaks_a_plan_leaves_the_others(make: Make) -> None:
     builder, _stage = make(bad, app("good", user="nosuchuser"), answers={"source.git": explodes})
     asyncio.run(builder.plan())
     with pytest.raises(Problems, match=UNFORESEEN.replace(r"\Z", "\n.*'nosuchuser' has no account on this host")):
-        builder.refuse()
+        builder.reject()
 
 
 def test_folders_of_any_depth(make: Make, layout: Layout) -> None:
@@ -424,7 +425,7 @@ def test_all_problems_at_once(make: Make) -> None:
     async def everything() -> None:
         await builder.plan(["app c: source.path: does not exist"])
         await builder.reach()
-        builder.refuse()
+        builder.reject()
 
     with pytest.raises(Problems) as problems:
         asyncio.run(everything())

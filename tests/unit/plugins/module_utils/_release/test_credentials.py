@@ -20,9 +20,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._release import credentials
-from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder, Problems
+from ansible_collections.pyhost.web.plugins.module_utils._release.build import Builder
+from ansible_collections.pyhost.web.plugins.module_utils._release.plan import Problems
 from ansible_collections.pyhost.web.plugins.module_utils._release.release import App, Layout
 from ansible_collections.pyhost.web.plugins.module_utils._release.step import Outcome, Step, script
+from ansible_collections.pyhost.web.plugins.module_utils._release.steps import Steps
 
 USER, PASSWORD = "me", 's3cr3t-"t@ken\\ #1'
 LOGIN = "me:s3cr3t-%22t%40ken%5C%20%231"
@@ -138,7 +140,7 @@ def build(tmp_path: Path) -> Run:
         async def everything() -> None:
             await builder.plan()
             await builder.reach()
-            builder.refuse()
+            builder.reject()
             await builder.build()
 
         asyncio.run(everything())
@@ -244,7 +246,7 @@ def test_installers(
 ) -> None:
     env, lines = SETTINGS[setting](index)
     uv = Path(sys.executable).with_name("uv") if installer == "uv" else None
-    monkeypatch.setattr(Builder, "_uv", lambda _builder: uv and str(uv))
+    monkeypatch.setattr(Steps, "uv", lambda _steps: uv and str(uv))
     env = {"PIP_CONFIG_FILE": "/dev/null", **env}
     build(("venv", "requirements"), {"requirements": lines}, installer=installer, build_env=env)
     assert server.told == []

@@ -1,6 +1,6 @@
 # Copyright: pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Going back: to which release, and what is told where there is none."""
+"""Rollback: to which release, and what is reported where there is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._release.release import Layout, complete, note_change
-from ansible_collections.pyhost.web.plugins.module_utils._release.rollback import WayBack
+from ansible_collections.pyhost.web.plugins.module_utils._release.rollback import Rollback
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _next(layout: Layout, app: str = "shop") -> str:
 
 @pytest.mark.parametrize(("release", "goal"), [("", "02bb"), ("01aa", "01aa"), ("03cc", "03cc")])
 def test_way_back(layout: Layout, release: str, goal: str) -> None:
-    back = WayBack(layout, {"shop": release})
+    back = Rollback(layout, {"shop": release})
     assert back.problems(()) == []
     for is_check in (True, False):
         assert back.switch(is_check) == (["shop"] if goal != "03cc" else [])
@@ -47,14 +47,14 @@ def test_way_back(layout: Layout, release: str, goal: str) -> None:
 
 def test_twice_is_further_back(layout: Layout) -> None:
     for goal in ("02bb", "01aa"):
-        back = WayBack(layout, {"shop": ""})
+        back = Rollback(layout, {"shop": ""})
         assert back.problems(()) == []
         back.switch(False)
         current = layout.app("shop") / "current"
         current.unlink()
         current.symlink_to(f"releases/{goal}")
         assert _next(layout) == goal
-    assert WayBack(layout, {"shop": ""}).problems(()) != []
+    assert Rollback(layout, {"shop": ""}).problems(()) != []
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_twice_is_further_back(layout: Layout) -> None:
         ),
         ({"shop": "../02bb"}, ["app shop: release '../02bb' is not on this host"]),
         ({"../shop": ""}, ["app ../shop: is no name of an application"]),
-        ({"new": ""}, ["app new: back: it is among apps too"]),
+        ({"new": ""}, ["app new: rollback: it is among apps too"]),
         ({"wiki": "", "blog": "ff"}, ["app blog: release 'ff'", "app wiki: has no release in service"]),
     ],
 )
 def test_problems(layout: Layout, wanted: dict[str, str], words: list[str]) -> None:
-    back = WayBack(layout, wanted)
+    back = Rollback(layout, wanted)
     told = "\n".join(back.problems({"new"}))
     for word in words:
         assert word in told
@@ -83,7 +83,7 @@ def test_problems(layout: Layout, wanted: dict[str, str], words: list[str]) -> N
 
 def test_an_incomplete_release_is_no_way_back(layout: Layout) -> None:
     (layout.releases("shop") / "02bb" / ".complete").unlink()
-    assert "'02bb' is not on this host" in WayBack(layout, {"shop": "02bb"}).problems(())[0]
-    back = WayBack(layout, {"shop": ""})
+    assert "'02bb' is not on this host" in Rollback(layout, {"shop": "02bb"}).problems(())[0]
+    back = Rollback(layout, {"shop": ""})
     assert back.problems(()) == []
     assert back.releases == {"shop": "01aa"}

@@ -270,7 +270,7 @@ def test_remove_follows_no_link(tmp_path: Path) -> None:
 
 
 def test_link_replaces_in_one_step(tmp_path: Path) -> None:
-    (tmp_path / "next.new").symlink_to("left-by-a-killed-run")
+    (tmp_path / ".next.pyhost-new").symlink_to("left-by-a-killed-run")
     for target in ("releases/1", "releases/2"):
         tree.link(tmp_path / "next", target)
     assert str((tmp_path / "next").readlink()) == "releases/2"

@@ -1,5 +1,7 @@
-# Copyright: pyhost.web contributors
+# Copyright (c) 2026, the pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """What is read from a host: the cases are data, the host is a folder."""
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint
 from ansible_collections.pyhost.web.plugins.module_utils._status.look import (
     Question,
     Status,
-    StatusError,
     Wanted,
     ask,
     number,
@@ -109,7 +111,7 @@ def test_what_is_found(case: Case, tmp_path: Path) -> None:
 
 def test_a_host_without_systemd_is_told(tmp_path: Path) -> None:
     words = "System has not been booted with systemd"
-    with pytest.raises(StatusError, match=words):
+    with pytest.raises(PyhostError, match=words):
         Status(lambda _command: (1, "", f"{words}\n"), tmp_path).look(Wanted(apps={}))
 
 

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._tls.certificates import (
     CHAIN,
     KEY,
     NOT_LOADED,
     Acme,
     Certificates,
-    CertificatesError,
     Outcome,
     Wanted,
 )
@@ -181,7 +181,7 @@ def test_what_no_server_could_load_is_refused_before_anything_is_made(world: Wor
         (texts(strange), "the certificate of shop: no server could load it"),
         ({**given, "key": "/nonexistent"}, "the certificate of shop: this host has no file /nonexistent"),
     ):
-        with pytest.raises(CertificatesError, match=words) as caught:
+        with pytest.raises(PyhostError, match=words) as caught:
             world.prepare(Wanted("first", ("first.example",), "self_signed"), asked("given", **wrong))
         assert "PRIVATE" not in str(caught.value)
     assert not world.tls.exists()
@@ -379,7 +379,7 @@ def test_the_account_at_the_acme_server_is_in_no_command_line(world: World) -> N
 def test_names_that_would_meet_or_lead_elsewhere_are_rejected(
     world: World, wanted: list[Wanted], acme: Acme, words: str
 ) -> None:
-    with pytest.raises(CertificatesError, match=words):
+    with pytest.raises(PyhostError, match=words):
         Certificates(world.run, wanted, acme, root=world.root).prepare()
     assert not world.tls.exists()
 
@@ -390,7 +390,7 @@ def test_one_run_at_a_time_makes_certificates(world: World) -> None:
     with (world.root / "run" / "pyhost-certificates.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for step in (certificates.prepare, certificates.issue):
-            with pytest.raises(CertificatesError, match=r"pyhost-certificates\.lock for more than 0 seconds; wait"):
+            with pytest.raises(PyhostError, match=r"pyhost-certificates\.lock for more than 0 seconds; wait"):
                 step()
         assert world.prepare(asked("self_signed"), check=True).made == ["shop"]
     assert not world.tls.exists()
@@ -412,7 +412,7 @@ def test_a_path_that_others_may_lead_elsewhere_is_not_read_as_root(
         link.symlink_to(key)
         os.chown(link, 65534, -1, follow_symlinks=False)
         given = {**given, "key": str(link)}
-    with pytest.raises(CertificatesError, match=r"is read as root, but others than root may change .*; let the file"):
+    with pytest.raises(PyhostError, match=r"is read as root, but others than root may change .*; let the file"):
         world.prepare(asked("given", **given))
     assert not world.tls.exists()
 

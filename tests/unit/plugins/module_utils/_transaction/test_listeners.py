@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import listeners
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.listeners import Listener, parse, refusal
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.listeners import Listener, complaint, parse
 
 NAME = Path("/proc/self/comm").read_text().strip()
 
@@ -36,8 +36,8 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[t.Callable[[str], int]
 
 def test_what_nobody_holds(listen: t.Callable[[str], int]) -> None:
     port = listen("127.0.0.1")
-    assert refusal(f"127.0.0.2:{port}", ()) == ""
-    assert refusal(f"[::1]:{port}", ()) == ""
+    assert complaint(f"127.0.0.2:{port}", ()) == ""
+    assert complaint(f"[::1]:{port}", ()) == ""
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_what_nobody_holds(listen: t.Callable[[str], int]) -> None:
 def test_who_holds_it_is_named(listen: t.Callable[[str], int], there: str, wanted: str) -> None:
     text = wanted.format(listen(there))
     who = f"{text}: {NAME} (process {os.getpid()} of server.service) listens there already"
-    assert refusal(text, {"other.service"}) == who
-    assert refusal(text, {"server.service"}) == ""
+    assert complaint(text, {"other.service"}) == who
+    assert complaint(text, {"server.service"}) == ""
 
 
 def test_a_server_that_may_not_be_looked_into_holds_its_own(
@@ -66,12 +66,13 @@ def test_a_server_that_may_not_be_looked_into_holds_its_own(
 
     port = listen("127.0.0.1")
     monkeypatch.setattr(Path, "readlink", denied)
-    assert refusal(f"{port}", {"server.service"}) == ""
-    assert refusal(f"{port}", {"other.service"}) == f"{port}: somebody listens there already"
+    assert complaint(f"{port}", {"server.service"}) == ""
+    assert complaint(f"{port}", {"other.service"}) == f"{port}: somebody listens there already"
 
 
 def test_an_address_that_is_not_here() -> None:
-    assert refusal("192.0.2.1:80", ()) == "192.0.2.1:80: this host cannot listen there: Cannot assign requested address"
+    words = complaint("192.0.2.1:80", ())
+    assert words == "192.0.2.1:80: this host cannot listen there: Cannot assign requested address"
 
 
 @pytest.mark.parametrize("text", ["http", "1.2.3.4", "[::]", "::1:80x", ""])
@@ -106,7 +107,7 @@ def test_nothing_is_changed_where_somebody_listens(host: t.Any, monkeypatch: pyt
         asked.append((address, units))
         return f"{address}: apache2 (process 7) listens there already"
 
-    monkeypatch.setattr(type(host), "refusal", refuse)
+    monkeypatch.setattr(type(host), "complaint", refuse)
     before = host.tree()
     error = host.refuse(host.wish({"etc/server/main.conf": "new\n"}, listen=("80",)))
     assert str(error).startswith("80: apache2 (process 7) listens there already\nNothing was changed; ")

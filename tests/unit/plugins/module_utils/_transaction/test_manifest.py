@@ -1,3 +1,7 @@
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Records that are damaged: one message that names the file, and nothing is lost."""
 
 from __future__ import annotations
@@ -8,18 +12,19 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.manifest import Journal, Manifest, Store
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.manifest import File, Journal, Manifest, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-FILES = {"/a": {"unit": None, "verb": None, "secret": True, "absent": False, "original": False}}
 DAMAGED = [
     b"", b"{", b"null", b"[]", b"5", b"\xff\xfe", b'"text"', b"[" * 100_000,
     *(json.dumps(record).encode() for record in (
         {"files": 5}, {"files": {"/a": 5}}, {"files": {"/a": {"original": "no"}}}, {"files": {"/a": {"unit": ["x"]}}},
         {"units": "pyhost-shop.service"}, {"units": [None]}, {"units": {}}, {"folders": [1]}, {"loaded": []},
-        {"ran": 1}, {"refused": {"/a": None}}, {"transaction": 1}, {"later": 1}, {"LOSES": "x"})),
+        {"ran": 1},
+        {"loaded": {"a.service": {"reload": "0a1b"}}}, {"files": {"/a": {"later": True}}},
+        {"refused": {"/a": None}}, {"transaction": 1}, {"later": 1}, {"LOSES": "x"})),
 ]
 JOURNALS = [
     b"", b"null", b'{"swaps": [["/a"]]}', b'{"swaps": [["/a", 1]]}', b'{"swaps": [["/a", true, 2]]}',
@@ -58,7 +63,7 @@ def test_a_damaged_journal_is_named_and_nothing_is_changed(host: t.Any, text: by
 
 def test_what_a_record_does_not_say_is_false(tmp_path: Path) -> None:
     (tmp_path / "web.json").write_text('{"files": {"/a": {"secret": true}}}')
-    assert Store(tmp_path).manifest("web").files == FILES
+    assert Store(tmp_path).manifest("web").files == {"/a": File(secret=True)}
 
 
 @settings(derandomize=True, max_examples=150, deadline=None)
@@ -67,7 +72,7 @@ def test_any_json_is_a_record_or_damaged(tmp_path_factory: pytest.TempPathFactor
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(record))
     for kind in (Manifest, Journal):
-        with contextlib.suppress(TransactionError):
+        with contextlib.suppress(PyhostError):
             found = kind.load(path)
             assert found is not None
             found.save(path)

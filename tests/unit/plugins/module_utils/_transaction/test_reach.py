@@ -9,8 +9,9 @@ import typing as t
 from contextlib import ExitStack
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import reach
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, TransactionError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
 
 
 def _endpoint(listener: socket.socket) -> str:
@@ -57,7 +58,7 @@ def test_an_endpoint_that_never_answers_is_not_waited_for() -> None:
 
 def test_a_kernel_that_does_not_filter_gets_no_endpoint(opened: ExitStack) -> None:
     host = _Unfiltered(opened)
-    with pytest.raises(TransactionError, match="IPAddressDeny= has no effect on this host"):
+    with pytest.raises(PyhostError, match="IPAddressDeny= has no effect on this host"):
         reach.prove(host)
     stop = ["systemctl", "stop", "pyhost.proof.socket", "pyhost.proof.service"]
     assert [command for command in host.commands if command[0] == "systemctl"] == [stop, stop]
@@ -75,16 +76,16 @@ def test_a_filter_that_lets_the_right_address_through_is_one(
 
 def test_a_socket_that_nobody_reaches_proves_nothing(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "answering", lambda _endpoints, _source: [])
-    with pytest.raises(TransactionError, match=r"127\.0\.0\.2, which the socket allows, cannot connect"):
+    with pytest.raises(PyhostError, match=r"127\.0\.0\.2, which the socket allows, cannot connect"):
         reach.prove(_Unfiltered(opened))
 
 
 def test_a_proof_that_cannot_begin_says_why(opened: ExitStack) -> None:
-    with pytest.raises(TransactionError, match="could not begin: Failed to start transient socket unit"):
+    with pytest.raises(PyhostError, match="could not begin: Failed to start transient socket unit"):
         reach.prove(_Unfiltered(opened, status=1))
 
 
 def test_an_endpoint_that_answers_its_own_host_is_named(opened: ExitStack) -> None:
     listening = _endpoint(opened.enter_context(socket.create_server(("127.0.0.1", 0))))
-    with pytest.raises(TransactionError, match=f"{listening}: accepts connections from this host itself"):
+    with pytest.raises(PyhostError, match=f"{listening}: accepts connections from this host itself"):
         reach.reject_open([listening])

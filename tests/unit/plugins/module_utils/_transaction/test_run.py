@@ -2,73 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every step of a transaction, and every way in which one can end."""
+"""Every step of a transaction that comes to its end."""
 
 from __future__ import annotations
 
 import fcntl
-import shutil
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction import run
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Probe
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction import service
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Probe
 
-SERVER, SHOP, BLOG = "server.service", "pyhost-shop.service", "pyhost-blog.service"
-MAIN, GENERATION, DEFAULT = "etc/server/main.conf", "etc/server/generation", "etc/server/sites/default"
-STOCK = "stock\n"
-
-
-def unit(name: str, text: str = "unit\n", verb: str = "restart") -> dict[str, t.Any]:
-    """Return the short form of a unit's own file."""
-    return {f"etc/systemd/system/{name}": {"content": text, "unit": name, "verb": verb}}
-
-
-SITES = {
-    MAIN: "include sites/*\n",
-    GENERATION: "1\n".strip(),
-    "etc/server/sites/shop.conf": "# application shop\nold\n",
-    "etc/server/sites/gone.conf": "# application gone\n",
-    "etc/server/link.conf": {"link": "main.conf"},
-    "etc/users/pyhost.conf": {"content": "users 1\n", "command": ("adopt", "USERS")},
-    DEFAULT: None,
-    **unit(SHOP),
-    "etc/pyhost/shop.env": {"content": "KEY=1\n", "mode": "0600", "secret": True, "unit": SHOP, "verb": "restart"},
-}
-NEXT = {
-    MAIN: "include sites/* more/*\n",
-    GENERATION: "2",
-    "etc/server/sites/shop.conf": "# application shop\nnew\n",
-    "etc/server/more/blog.conf": "# application blog\n",
-    "etc/server/link.conf": {"link": "generation"},
-    "etc/users/pyhost.conf": {"content": "users 2\n", "command": ("adopt", "USERS")},
-    **unit(BLOG),
-}
-
-
-def with_users(host: t.Any, files: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the files with the real path in their command."""
-    path = "etc/users/pyhost.conf"
-    return {**files, path: {**files[path], "command": ("adopt", str(host.root / path))}} if path in files else files
-
-
-def old(host: t.Any) -> t.Any:
-    """Return the wish of a host with a shop."""
-    return host.wish(with_users(host, SITES), (SERVER, SHOP))
-
-
-def new(host: t.Any) -> t.Any:
-    """Return a wish that differs from `old` in every way that there is."""
-    return host.wish(with_users(host, NEXT), (SERVER, BLOG))
-
-
-def in_order(host: t.Any) -> None:
-    """Check that what runs has the files that are there, and that nothing is left over."""
-    assert host.running() == host.current()
-    assert host.litter() == []
-
+from tests.unit.plugins.module_utils._transaction.wishes import (
+    BLOG,
+    DEFAULT,
+    GENERATION,
+    MAIN,
+    RIVAL,
+    RIVALS,
+    SERVER,
+    SHOP,
+    SITES,
+    STOCK,
+    holder,
+    in_order,
+    new,
+    old,
+    rival,
+    unit,
+)
 
 # Compare, and do nothing where there is nothing to do
 
@@ -274,10 +238,10 @@ def test_a_path_has_one_owner(host: t.Any) -> None:
     host.apply(host.wish(MOVING, (SHOP,), "one"))
     before = host.tree()
     assert str(host.refuse(host.wish(MOVING, (SHOP,), "two"))).splitlines() == [
-        f"files[0]: {host.system / SHOP} belongs to one; leave it to that part, or move it here with `take: true`",
+        f"files[0]: {host.system / SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
         f"files[1]: {host.root}/etc/pyhost/shop.env belongs to one; "
-        "leave it to that part, or move it here with `take: true`",
-        f"units: {SHOP} belongs to one; leave it to that part, or move it here with `take: true`",
+        "leave it to that component, or move it here with `take: true`",
+        f"units: {SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
     ]
     assert host.tree() == before
 
@@ -337,7 +301,7 @@ def test_a_unit_that_does_not_come_up_elsewhere_stays_where_it_was(host: t.Any) 
     assert host.litter() == []
 
 
-# What nobody needs once another part is in service
+# What nobody needs once another component is active
 
 
 def test_what_has_no_use_any_more_goes_last(host: t.Any) -> None:
@@ -364,25 +328,9 @@ def test_what_has_no_use_any_more_goes_last(host: t.Any) -> None:
 
 # One server for another
 
-RIVAL = "rival.service"
-HOLDS = {
-    **SITES, MAIN: "PORT\n", "etc/shared.conf": "server's\n", f"etc/systemd/system/{SERVER}.d/own.conf": "limits\n"}
-RIVALS = {"etc/rival/main.conf": "PORT\n", "etc/rival/generation": "3", "etc/shared.conf": "rival's\n"}
-
-
-def holder(host: t.Any) -> t.Any:
-    """Return the wish of the server that holds the port."""
-    return host.wish(with_users(host, HOLDS), (SERVER, SHOP), replaces=frozenset({"rival"}))
-
-
-def rival(host: t.Any, **files: t.Any) -> t.Any:
-    """Return the wish of another one that takes over from it."""
-    changed = {f"etc/rival/{name}.conf": content for name, content in files.items()}
-    return host.wish({**RIVALS, **changed}, (RIVAL,), "rival", replaces=frozenset({"server", "nobody"}))
-
 
 def test_a_server_gives_way_to_another_one(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "UNIT_FOLDERS", (f"{host.system}/",))
+    monkeypatch.setattr(service, "UNIT_FOLDERS", (f"{host.system}/",))
     stock = host.tree()
     host.apply(holder(host))
     before = host.tree()
@@ -474,299 +422,13 @@ def test_a_link_follows_another_one(host: t.Any) -> None:
     assert host.tree()["etc/release"] == f"-> {app}/releases/2"
 
 
-# Failures: what the user reads, and that all is as it was
-
-FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
-    "test": ({"etc/server/more/blog.conf": "# application blog\n\nSYNTAX\n"},
-             "application blog: servertest refuses the configuration: bad word in ETC/more/blog.conf:3"),
-    "test output": ({MAIN: "WARNS\n"}, "servertest refuses the configuration: warning: unknown key"),
-    "command": ({"etc/users/pyhost.conf": {"content": "NONSENSE\n", "command": ("adopt", "USERS")}},
-                "adopt HOST/etc/users/pyhost.conf failed: HOST/etc/users/pyhost.conf:1: nonsense"),
-    "start": (unit(BLOG, "DIES\n"),
-              f"application blog: systemctl start failed of {BLOG}: Job for {BLOG} failed.\n"
-              f"words of {BLOG} in the journal"),
-    "reload": ({MAIN: "DIES\n"}, f"systemctl reload failed of {SERVER}: Job for {SERVER} failed.\n"
-               f"words of {SERVER} in the journal"),
-    "crash loop": (unit(BLOG, "CRASHES\n"), f"application blog: the start of {BLOG}: active (fake)\n"
-                   f"words of {BLOG} in the journal"),
-    "no end of the start": (unit(BLOG, "HANGS\n"), f"application blog: the start of {BLOG}: activating (fake)\n"
-                            f"words of {BLOG} in the journal"),
-    "probe": ({MAIN: "DEAF\n"}, "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer the new "
-              "generation 2 within 3 s; its last answer: 1"),
-    "death after the reload": ({MAIN: "FALLS\n"},
-                               f"the start of {SERVER}: failed (fake)\nwords of {SERVER} in the journal"),
-    "unit without file": ({f"etc/systemd/system/{BLOG}": {"content": None}},
-                          f"systemctl enable failed of {BLOG}: Unit {BLOG} not found."),
-}
-
-
-@pytest.mark.parametrize("namespaces", [True, False], ids=["staged", "live"])
-@pytest.mark.parametrize("case", FAILURES)
-def test_a_failure_leaves_all_as_it_was(host: t.Any, case: str, namespaces: bool) -> None:
-    host.namespaces = namespaces
-    host.apply(old(host))
-    before, running = host.tree(), host.running()
-    changes, words = FAILURES[case]
-    error = host.refuse(host.wish(with_users(host, {**NEXT, **changes}), (SERVER, BLOG)))
-    assert words.replace("ETC", str(host.etc)).replace("HOST", str(host.root)) in str(error)
-    assert host.tree() == before
-    assert host.running() == running
-    in_order(host)
-    assert not host.apply(old(host)).changed
-    host.apply(new(host))
-    in_order(host)
-
-
-def test_a_refused_first_run_leaves_the_stock_server(host: t.Any) -> None:
-    before, running = host.tree(), host.running()
-    host.refuse(host.wish({**NEXT, MAIN: "DIES\n", DEFAULT: None}, (SERVER, BLOG)))
-    assert host.tree() == before
-    assert host.running().keys() == running.keys()
-    assert list(host.state.glob("*.json")) == []
-    assert host.litter() == []
-
-
-def test_a_stock_server_that_was_masked_is_masked_again(host: t.Any) -> None:
-    host.change_unit(SERVER, active="inactive", enabled=False, masked=True)
-    before = host.units()[SERVER]
-    host.refuse(host.wish({MAIN: "DIES\n"}))
-    assert host.units()[SERVER] == before
-
-
-def test_the_place_of_an_error_is_told(host: t.Any) -> None:
-    sites = "# application shop\nx\n# application blog\nx\nSYNTAX\n# application other\n"
-    assert host.refuse(host.wish({"etc/server/all.conf": sites})).details == {
-        "file": str(host.etc / "all.conf"), "line": 5, "application": "blog"}
-
-
-def test_old_files_that_do_not_start_either_are_told(host: t.Any) -> None:
-    host.apply(old(host))
-    host.change_unit(SHOP, active="inactive")
-    (host.system / SHOP).write_text("DIES\n", encoding="utf-8")
-    files = with_users(host, {**SITES, MAIN: "DIES\n", **unit(SHOP, "fine\n")})
-    error = str(host.refuse(host.wish(files, (SERVER, SHOP))))
-    assert "systemctl reload failed of server.service" in error
-    assert f"The old files are back, but not in service: application shop: systemctl start failed of {SHOP}" in error
-    assert host.litter() == []
-    host.apply(old(host))
-    in_order(host)
-
-
-def test_a_path_through_a_link_out_of_the_folder_is_not_staged(host: t.Any, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (host.etc / "away").symlink_to(tmp_path / "elsewhere")
-    host.refuse(host.wish({"etc/server/away/x.conf": "new\n", "etc/server/y.conf": "SYNTAX\n"}))
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-def test_copies_of_a_killed_run_are_removed(host: t.Any, tmp_path: Path) -> None:
-    left = tmp_path / "tmp/pyhost-staged-x/copy"
-    left.mkdir(parents=True)
-    host.apply(new(host))
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
-def test_a_folder_in_the_way_is_told(host: t.Any) -> None:
-    (host.root / MAIN).unlink()
-    (host.root / MAIN).mkdir()
-    assert "is a folder, and should be a file or a symbolic link" in str(host.refuse(new(host)))
-
-
-def test_a_damaged_manifest_is_told(host: t.Any) -> None:
-    host.apply(old(host))
-    (host.state / "server.json").write_text("{", encoding="utf-8")
-    assert f"{host.state}/server.json: is damaged" in str(host.refuse(new(host)))
-
-
 @pytest.mark.parametrize("check", [False, True])
 def test_runs_wait_for_each_other(host: t.Any, check: bool) -> None:
     host.apply(old(host))
     before = host.time
     with (host.state / ".lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(TransactionError, match=r"another run has been at work on this host for 120 s"):
+        with pytest.raises(PyhostError, match=r"another run has held \S+/\.lock for more than 120 seconds; wait"):
             host.apply(new(host), check)
     assert 120 < host.time - before < 125
     host.apply(new(host))
-
-
-# Killed, or out of space, at every point
-
-def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], None]) -> t.Iterator[int]:
-    """Yield the number of every step of a transaction, which has failed there; begin anew for each."""
-    step = 1
-    while True:
-        reset()
-        if host.fail_at(wanted, step, how) is None:
-            break
-        yield step
-        step += 1
-    assert step > 30, "the transaction has fewer steps than it can have"
-
-
-@pytest.fixture
-def reset_to(host: t.Any, tmp_path: Path) -> t.Callable[[t.Any], t.Callable[[], None]]:
-    """Return what puts a wish in service and returns what brings the host back to there."""
-    def begin(wanted: t.Any) -> t.Callable[[], None]:
-        host.apply(wanted)
-        saved = tmp_path / "saved"
-        shutil.copytree(host.root, saved, symlinks=True)
-        units = host.units()
-
-        def bring_back() -> None:
-            shutil.rmtree(host.root)
-            shutil.copytree(saved, host.root, symlinks=True)
-            host.save(units)
-
-        return bring_back
-
-    return begin
-
-
-@pytest.fixture
-def reset(host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]]) -> t.Callable[[], None]:
-    """Return what brings the host back to where it has the old files in service."""
-    return reset_to(old(host))
-
-
-def never_a_mix(host: t.Any, before: dict[str, t.Any], after: dict[str, t.Any]) -> None:
-    """Check that whatever is at a path is the whole old or the whole new content."""
-    for name, found in host.tree().items():
-        if found != "folder" and not name.endswith((".pyhost-new", ".pyhost-old")) and name != "etc/adopted":
-            assert found in (before.get(name), after.get(name)), name
-
-
-@pytest.mark.parametrize("next_run", ["same", "same, live test", "back", "refused", "crashing"])
-def test_killed_at_any_point(host: t.Any, reset: t.Callable[[], None], next_run: str) -> None:
-    host.namespaces = "live" not in next_run
-    before = host.tree()
-    host.apply(new(host))
-    after, running = host.tree(), host.running()
-    for step in steps(host, new(host), "kill", reset):
-        never_a_mix(host, before, after)
-        if next_run in ("refused", "crashing"):
-            text = "SYNTAX\n" if next_run == "refused" else "DIES\n"
-            host.refuse(host.wish(with_users(host, {**NEXT, MAIN: text}), (SERVER, BLOG)))
-            assert host.tree() in (before, after), step
-            in_order(host)
-        wanted = (old if next_run == "back" else new)(host)
-        host.apply(wanted)
-        assert host.tree() == (before if next_run == "back" else after), step
-        if next_run != "back":
-            assert host.running() == running, step
-        in_order(host)
-        assert not host.apply(wanted).changed, step
-
-
-def test_killed_at_any_point_of_the_first_run(host: t.Any, tmp_path: Path) -> None:
-    before, units = host.tree(), host.units()
-    shutil.copytree(host.root, tmp_path / "saved", symlinks=True)
-
-    def bring_back() -> None:
-        shutil.rmtree(host.root)
-        shutil.copytree(tmp_path / "saved", host.root, symlinks=True)
-        host.save(units)
-
-    host.apply(old(host))
-    after = host.tree()
-    for step in steps(host, old(host), "kill", bring_back):
-        host.refuse(host.wish({MAIN: "SYNTAX\n"}))
-        # What a command did is no file of ours; the folder of the manifests stays.
-        left = {name: found for name, found in host.tree().items() if name not in ("etc/adopted", "var/lib/pyhost")}
-        assert left == before or host.tree() == after, step
-        assert host.litter() == []
-        host.apply(old(host))
-        assert host.tree() == after, step
-        in_order(host)
-
-
-def test_killed_again_while_it_heals(host: t.Any, reset: t.Callable[[], None]) -> None:
-    host.apply(new(host))
-    after, running = host.tree(), host.running()
-    for first in (15, 50):
-        def begin(first: int = first) -> None:
-            reset()
-            assert host.fail_at(new(host), first, "kill") == "killed"
-
-        for _ in steps(host, new(host), "kill", begin):
-            host.apply(new(host))
-            assert (host.tree(), host.running()) == (after, running)
-            in_order(host)
-
-
-def test_killed_while_it_takes_back(host: t.Any, reset: t.Callable[[], None]) -> None:
-    before = host.tree()
-    crashing = host.wish(with_users(host, {**NEXT, MAIN: "DIES\n"}), (SERVER, BLOG))
-    step = 1
-    while True:
-        reset()
-        if host.fail_at(crashing, step, "kill") == "refused":
-            break
-        host.refuse(host.wish({MAIN: "SYNTAX\n"}))
-        assert host.tree() == before, step
-        in_order(host)
-        step += 1
-    assert step > 40
-
-
-@pytest.mark.parametrize("next_run", ["same", "back", "refused", "another part"])
-def test_killed_at_any_point_of_a_replacement(
-        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], next_run: str) -> None:
-    reset = reset_to(holder(host))
-    before = host.tree()
-    host.apply(rival(host))
-    after = host.tree()
-    for step in steps(host, rival(host), "kill", reset):
-        never_a_mix(host, before, after)
-        if next_run == "refused":
-            host.refuse(rival(host, main="SYNTAX\n"))
-        elif next_run == "another part":
-            host.apply(host.wish({"etc/other.conf": "1"}, (), "other"))
-            host.apply(host.wish({}, (), "other"))
-        if next_run in ("refused", "another part"):
-            # Whoever comes next lets the one that was there answer again.
-            assert host.tree() in (before, after), step
-            assert host.running().keys() == ({SERVER, SHOP} if host.tree() == before else {RIVAL}), step
-            in_order(host)
-        wanted = (holder if next_run == "back" else rival)(host)
-        host.apply(wanted)
-        assert host.tree() == (before if next_run == "back" else after), step
-        assert host.running().keys() == ({SERVER, SHOP} if next_run == "back" else {RIVAL}), step
-        assert all(enabled for enabled, _loaded in host.running().values())
-        in_order(host)
-        assert not host.apply(wanted).changed, step
-
-
-@pytest.mark.parametrize("how", ["full", "fuller"])
-def test_disk_full_at_any_point_of_a_replacement(
-        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], how: str) -> None:
-    reset = reset_to(holder(host))
-    before = host.tree()
-    host.apply(rival(host))
-    after = host.tree()
-    for step in steps(host, rival(host), how, reset):
-        in_order(host)
-        assert host.tree() in (before, after), step
-        assert host.running().keys() == ({SERVER, SHOP} if host.tree() == before else {RIVAL}), step
-        host.apply(rival(host))
-        assert host.tree() == after, step
-
-
-@pytest.mark.parametrize("how", ["full", "fuller"])
-def test_disk_full_at_any_point(host: t.Any, reset: t.Callable[[], None], how: str) -> None:
-    before, running = host.tree(), host.running()
-    host.apply(new(host))
-    after = host.tree()
-    for step in steps(host, new(host), how, reset):
-        in_order(host)
-        assert host.tree() in (before, after), step
-        if host.tree() == before:
-            assert host.running() == running
-        host.apply(new(host))
-        assert host.tree() == after, step
-        in_order(host)
-
-
-@pytest.mark.parametrize("kind", ["service", "socket", "worker.mail@1.service"])
-def test_each_unit_of_an_application_tells_its_name(kind: str) -> None:
-    assert run._application(f"pyhost-my-shop.{kind}") == "my-shop"

@@ -1,12 +1,16 @@
-"""What nobody foresaw, at every step of a transaction: the change is taken back, or finished by the next run."""
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What nobody foresaw, at every step of a transaction: the change is rolled back, or finished by the next run."""
 
 from __future__ import annotations
 
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Request
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Request
 
 FILES = {
     "etc/server/main.conf": "include\n",
@@ -29,7 +33,7 @@ class Odd(Exception):
     """Nobody knows it."""
 
 
-def test_it_is_taken_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_rolled_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(host), "ask", lambda *_words: "200 OK")
     monkeypatch.setattr(type(host), "children", lambda _host, mains: {main: set() for main in mains})
     host.apply(_wish(host, 1))
@@ -54,7 +58,7 @@ def test_it_is_taken_back_at_every_step(host: t.Any, monkeypatch: pytest.MonkeyP
         step, count = step + 1, 0
         try:
             host.apply(_wish(host, 2))
-        except TransactionError as error:
+        except PyhostError as error:
             ended.append("refused")
             # In one line, with the place and without control characters.
             assert str(error).startswith("unexpected Odd at test_unforeseen.py:")
@@ -81,7 +85,7 @@ def test_what_is_no_status_is_a_bad_answer(back_end_of_two: t.Any) -> None:
 
 @pytest.fixture
 def back_end_of_two(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> tuple[t.Any, t.Any]:
-    """A host with an application in service, and the wish for its new release."""
+    """A host with an active application, and the wish for its new release."""
     service = "pyhost-shop.service"
     folder = host.root / "srv/shop"
     folder.mkdir(parents=True)
@@ -102,7 +106,7 @@ def back_end_of_two(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> tuple[t.Any
 
 
 @pytest.mark.parametrize("what", ["ask", "words"])
-def test_an_answer_that_raises_takes_the_release_back(
+def test_an_answer_that_raises_rolls_the_release_back(
     back_end_of_two: tuple[t.Any, t.Any], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     host, wanted = back_end_of_two
@@ -116,7 +120,7 @@ def test_an_answer_that_raises_takes_the_release_back(
         host.answers, run = "500 Bad", host.run
         monkeypatch.setattr(host, "run", lambda command, timeout=900: (
             raises() if command[0] == "journalctl" else run(command, timeout)))
-    with pytest.raises(TransactionError, match="unexpected ValueError at test_unforeseen"):
+    with pytest.raises(PyhostError, match="unexpected ValueError at test_unforeseen"):
         host.apply(wanted)
     assert str((host.root / "srv/shop/current").readlink()) == "releases/old"
     assert host.litter() == []

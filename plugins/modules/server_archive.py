@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: installation
-short_description: Makes sure that a server is installed which the distribution does not have
+module: server_archive
+short_description: Install a server from an archive or package that you provide
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
@@ -56,11 +56,11 @@ options:
     type: str
     required: true
   advice:
-    description: What the user is told where there is no server and no source of one.
+    description: Message for users where there is no server and no source of one.
     type: str
     required: true
   needs:
-    description: Programs that the host must have besides, each with what the user is told where it has not.
+    description: Programs that the host must have besides, each with the message for users where it is missing.
     type: dict
     default: {}
   digest:
@@ -69,22 +69,19 @@ options:
   upload:
     description: Set by the action.
     type: path
+extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    description: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed, and touches nothing.
     support: full
   diff_mode:
-    description: What comes.
+    details: What comes.
     support: full
-  platform:
-    description: Target systems.
-    support: full
-    platforms: Debian
 """
 
 EXAMPLES = r"""
 - name: Install Cherokee
-  pyhost.web.installation:
+  pyhost.web.server_archive:
     program: cherokee
     prefix: /opt/cherokee
     archive: files/cherokee.tar.gz
@@ -112,61 +109,59 @@ seconds:
 """
 
 import contextlib
-import fcntl
 import functools
-import os
-import time
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
-from ..module_utils import _command
+from ..module_utils import _command, _entry
+from ..module_utils._download import fetch_with
+from ..module_utils._errors import PyhostError
+from ..module_utils._lock import alone
 from ..module_utils._mask import addresses
-from ..module_utils._packages.apt import Host, Packages, PackagesError, apt_run
-from ..module_utils._packages.archive import Installation, InstallationError, Wish
-from ..module_utils._release.build import fetch_with
-from ..module_utils._text import clean, printable, unforeseen
+from ..module_utils._packages.apt import Host, Packages, apt_run
+from ..module_utils._packages.archive import Installation, Wish
 
 MARKS = Path("/var/lib/pyhost/.installed")
-LOCK = Path("/run/pyhost-installation.lock")
+LOCK = Path("/run/pyhost-server-archive.lock")
 LOCK_TIMEOUT = 120
 
+TEXT: dict[str, t.Any] = {"type": "str"}
+NAMES: dict[str, t.Any] = {"type": "list", "elements": "str"}
 
-@contextlib.contextmanager
-def _alone(lock: Path = LOCK, timeout: float = LOCK_TIMEOUT) -> t.Iterator[None]:
-    """Keep runs of other controllers out: each would take the other's half-made tree for that of a killed run."""
-    end = time.monotonic() + timeout
-    with lock.open("w", encoding="utf-8") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    raise InstallationError(
-                        f"another run has been installing on this host for more than {timeout:g} seconds (it holds "
-                        f"{lock}); let it finish, or end it, and run again"
-                    ) from None
-            time.sleep(0.5)
-        yield
+SPEC = {
+    "program": {**TEXT, "required": True},
+    "prefix": {"type": "path", "required": True},
+    "places": {"type": "list", "elements": "path", "default": ["/usr/local/sbin", "/usr/sbin"]},
+    "packages": {**NAMES, "default": []},
+    "archive": TEXT,
+    "deb": TEXT,
+    "checksum": TEXT,
+    "version_command": {**NAMES, "required": True},
+    "minimum": {**TEXT, "required": True},
+    "advice": {**TEXT, "required": True},
+    "needs": {"type": "dict", "default": {}},
+    "digest": TEXT,
+    "upload": {"type": "path"},
+}
 
 
-def _run(module: AnsibleModule) -> dict[str, t.Any]:
+def _install(module: AnsibleModule) -> dict[str, t.Any]:
     given = dict(module.params)
     upload = given.pop("upload")
     wish = Wish(**{**given, "prefix": Path(given["prefix"])})
     if wish.problems():
-        raise InstallationError("; ".join(wish.problems()))
-    apt = functools.partial(Packages, Host(apt_run), disable=[], refresh=3600, lock_timeout=120)
+        raise PyhostError("; ".join(wish.problems()))
+    apt = functools.partial(Packages, Host(apt_run), lock_timeout=120)
     there = Installation(wish, _command.run, apt, MARKS)
-    there.refuse()
+    there.reject()
     packages, comes = there.missing_packages(), there.needs_origin()
     if comes and not module.check_mode and not wish.is_fetched and not upload:
         return {"changed": False, "needed": True}
     if not module.check_mode:
-        there.heal()
+        there.recover()
         file = None
         if comes:
             # apt knows a file of packages by its name.
@@ -186,36 +181,15 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
+def _work(module: AnsibleModule) -> dict[str, t.Any]:
+    # Without the lock, each run would take another's half-made tree for that of an interrupted run.
+    with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_TIMEOUT):
+        return _install(module)
+
+
 def main() -> None:
     """Entry point."""
-    text: dict[str, t.Any] = {"type": "str"}
-    names: dict[str, t.Any] = {"type": "list", "elements": "str"}
-    module = AnsibleModule(
-        argument_spec={
-            "program": {**text, "required": True},
-            "prefix": {"type": "path", "required": True},
-            "places": {"type": "list", "elements": "path", "default": ["/usr/local/sbin", "/usr/sbin"]},
-            "packages": {**names, "default": []},
-            "archive": text,
-            "deb": text,
-            "checksum": text,
-            "version_command": {**names, "required": True},
-            "minimum": {**text, "required": True},
-            "advice": {**text, "required": True},
-            "needs": {"type": "dict", "default": {}},
-            "digest": text,
-            "upload": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
-    os.umask(0o022)
-    try:
-        with contextlib.nullcontext() if module.check_mode else _alone():
-            result = _run(module)
-    except Exception as problem:
-        is_known = isinstance(problem, (InstallationError, PackagesError, OSError))
-        module.fail_json(msg=printable(str(problem)) if is_known else unforeseen(problem))
-    module.exit_json(**clean(result))
+    _entry.run("server_archive", SPEC, _work)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # Copyright: pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Action of the module C(installation): sends a file that is on the controller, where the host asks for it."""
+"""Action of the module C(server_archive): sends a file that is on the controller, where the host asks for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..plugin_utils._source_folder import FolderError, find
 class ActionModule(HostAction):
     """Runs the module once where nothing has to be sent, else twice."""
 
-    MODULE = "pyhost.web.installation"
+    MODULE = "pyhost.web.server_archive"
     TRANSFERS_FILES = True
 
     def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -8,9 +8,10 @@ import socket
 import typing as t
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction import reach
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Wish
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Wish
 
 from .conftest import SERVER, FakeHost
 
@@ -41,7 +42,7 @@ def test_sockets_start_only_where_addresses_are_filtered(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch, closed: str
 ) -> None:
     def fail(_host: Host) -> None:
-        raise TransactionError("no filter")
+        raise PyhostError("no filter")
 
     monkeypatch.setattr(reach, "prove", fail)
     before = host.tree()

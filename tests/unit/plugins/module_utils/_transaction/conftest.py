@@ -20,20 +20,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, TransactionError
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import (
-    Entry,
-    Outcome,
-    Probe,
-    Transaction,
-    Wish,
-)
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import READY, SCRIPT, Test
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import Outcome, Transaction
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.stage import READY, SCRIPT
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import Entry, Probe, Test, Wish
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 SERVER, RIVAL = "server.service", "rival.service"
 PROBE_HOST = "generation.invalid"
+MEMORY = Path("/dev/shm")
 
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -285,7 +282,7 @@ class FakeHost(Host):
         server = "rival" if RIVAL in units else "server"
         folder = self.etc.with_name(server)
         options.setdefault("test", Test(folder, (f"{server}test", "-t"), ("/run",), "^warning"))
-        return Wish(part=part, entries=tuple(self._entries(files)), units=units, **options)
+        return Wish(component=part, entries=tuple(self._entries(files)), units=units, **options)
 
     def _entries(self, files: dict[str, t.Any]) -> t.Iterator[Entry]:
         for number, (name, given) in enumerate(files.items()):
@@ -302,9 +299,9 @@ class FakeHost(Host):
         self.calls.clear()
         return Transaction(self, self.state, wanted, check).run()
 
-    def refuse(self, wanted: Wish) -> TransactionError:
+    def refuse(self, wanted: Wish) -> PyhostError:
         """Run a transaction that has to fail."""
-        with pytest.raises(TransactionError) as caught:
+        with pytest.raises(PyhostError) as caught:
             self.apply(wanted)
         return caught.value
 
@@ -329,7 +326,7 @@ class FakeHost(Host):
         WATCHES.append(watch)
         try:
             self.apply(wanted)
-        except TransactionError:
+        except PyhostError:
             return "refused"
         except Killed:
             return "killed"
@@ -349,6 +346,16 @@ class FakeHost(Host):
         # What a command writes is its own affair.
         path = Path(os.fsdecode(where))
         return path.is_relative_to(self.root) and path != self.root / "etc/adopted"
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> t.Iterator[Path]:
+    """A folder in memory: these tests write many thousand files, and a disk would be most of their time."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="pyhost-", dir=MEMORY) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

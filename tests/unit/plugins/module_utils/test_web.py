@@ -1,4 +1,8 @@
-"""What a web server answers, and what it wrote to its log since a transaction began."""
+# Copyright (c) 2026, the pyhost.web contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a web server answers, and which answers are healthy."""
 
 from __future__ import annotations
 
@@ -6,32 +10,38 @@ import http.server
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host, encrypted
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.run import SAID, Probe
+from ansible_collections.pyhost.web.plugins.module_utils._gateway import status_of
+from ansible_collections.pyhost.web.plugins.module_utils._release import try_app
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
+from ansible_collections.pyhost.web.plugins.module_utils._web import encrypted, healthy
+
+CASES = [
+    ("nothing", None, False),
+    ("nothing", [200], False),
+    ("100 Continue", None, True),
+    ("200 OK", None, True),
+    ("200 OK", [200, 301], True),
+    ("204 No Content", [200, 301], False),
+    ("404 Not Found", None, True),
+    ("499 ", None, True),
+    ("500 Internal Server Error", None, False),
+    ("503 Service Unavailable", None, False),
+    ("503 Service Unavailable", [503], True),
+    ("999 ", None, False),
+]
 
 
-def test_only_new_lines_are_quoted_and_not_too_many(tmp_path: Path) -> None:
-    log = tmp_path / "error.log"
-    probe = Probe("http://127.0.0.1/", "1", log=log)
-    assert (probe.logged(), probe.said(0)) == (0, "")
-    log.write_text("old\n")
-    before = probe.logged()
-    assert probe.said(before) == ""
-    with log.open("a") as file:
-        file.write("bind() failed\nstill could not bind()\n")
-    assert probe.said(before) == "\nbind() failed\nstill could not bind()"
-    log.write_text("old\n" + "x\n" * 100)
-    assert probe.said(before) == "\nx" * SAID
-
-
-def test_without_a_log_nothing_is_quoted() -> None:
-    assert Probe("http://127.0.0.1/", "1").said(0) == ""
+@pytest.mark.parametrize(("answer", "wanted", "is_healthy"), CASES)
+def test_a_release_that_passed_its_trial_is_healthy_later(
+    answer: str, wanted: list[int] | None, is_healthy: bool
+) -> None:
+    assert healthy(status_of(answer), wanted or ()) is is_healthy
+    assert (try_app.complaint(answer, {"path": "/", "status": wanted}) == "") is is_healthy
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -104,14 +114,3 @@ def test_nobody_answers() -> None:
         assert HOST.ask(f"http://127.0.0.1:{port}", None, 0.2) == "no answer after 0.2 s"
         assert HOST.fetch(f"http://127.0.0.1:{port}", None, 0.2) == "no answer after 0.2 s"
     assert "refused" in HOST.ask(f"http://127.0.0.1:{port}", None, 5)
-
-
-def test_children() -> None:
-    script = "import subprocess, sys; print(subprocess.Popen(['cat'], stdin=0).pid, flush=True); sys.stdin.read()"
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as parent:
-        assert parent.stdin and parent.stdout
-        child = int(parent.stdout.readline())
-        assert HOST.children([parent.pid]) == {parent.pid: {child}}
-        parent.stdin.close()
-    assert HOST.children([parent.pid]) == {parent.pid: set()}
