@@ -192,7 +192,7 @@ _APP = Role(
         Key(
             "app_rollback",
             "dict",
-            "Applications to roll back (tasks rollback), and the ID of the release, or an empty text for the one before.",
+            "Applications to roll back (tasks rollback), and the ID of the release. An empty text is the one before.",
             default={},
             example={"shop": ""},
             check_key=checks.name,
