@@ -71,7 +71,7 @@ def inside(value: str) -> t.Iterator[str]:
             user, colon, password = rest[:end].partition(":")
             yield password
             # A token often stands in the user's place; in other schemes the name is no secret.
-            if not colon and value[: match.start() + 1].endswith(("http", "https")):
+            if not colon and value[: match.start() + 1].lower().endswith(("http", "https")):
                 yield user
         query = rest[end + 1 :].partition("?")[2].partition("#")[0]
         yield from (pair.partition("=")[2] or pair for pair in query.split("&"))

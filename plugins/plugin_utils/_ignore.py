@@ -18,10 +18,10 @@ GIT, OWN = ".gitignore", ".pyhostignore"
 BUILT_IN = ".git .hg .svn .tox .venv __pycache__ node_modules *.pyc".split()
 
 SECRETS = """
-.env .env.* !.env.example !.env.sample !.env.template !.env.dist
+.env .envrc .env.* !.env.example !.env.sample !.env.template !.env.dist
 *.pem *.key *.p12 *.pfx *.jks *.keystore *.kdbx *.ppk id_rsa* id_dsa* id_ecdsa* id_ed25519*
-.netrc _netrc .pypirc .pgpass .my.cnf .htpasswd .git-credentials .aws/ .gnupg/ .kube/ .ssh/
-.vault-pass* .vault_pass* vault-pass* vault_pass* secrets.* credentials.json *.tfstate *.tfstate.*
+.netrc _netrc .npmrc .pypirc .pgpass .my.cnf .htpasswd .git-credentials .aws/ **/.docker/config.json .gnupg/ .kube/
+.ssh/ .vault-pass* .vault_pass* vault-pass* vault_pass* secrets.* credentials.json *.tfstate *.tfstate.*
 *.sqlite *.sqlite3 *.sqlite-* *.sqlite3-*
 """.split()
 """Names that people use for keys, passwords and local databases."""
@@ -39,7 +39,12 @@ class Rule(t.NamedTuple):
         """Whether the line is about this path, which is relative to the folder of the file."""
         if self.folders_only and not is_folder:
             return False
-        return bool(self.pattern.fullmatch("/".join(parts) if self.whole_path else parts[-1]))
+        return bool(self.pattern.fullmatch(_bytes("/".join(parts) if self.whole_path else parts[-1])))
+
+
+def _bytes(text: str) -> str:
+    """Return a text with one character for each byte: that is what git's wildcards count."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def parse(lines: Iterable[str], flags: int = 0) -> Iterator[Rule]:
@@ -53,7 +58,7 @@ def parse(lines: Iterable[str], flags: int = 0) -> Iterator[Rule]:
         folders_only = line.endswith("/")
         line = line.removesuffix("/")
         if line:
-            pattern = re.compile(_expression(line.removeprefix("/")), re.DOTALL | flags)
+            pattern = re.compile(_expression(_bytes(line.removeprefix("/"))), re.DOTALL | re.ASCII | flags)
             yield Rule(leaves_out, folders_only, "/" in line, pattern)
 
 
@@ -75,14 +80,15 @@ def _expression(pattern: str) -> str:
     found, at = "", 0
     while at < len(pattern):
         rest = pattern[at:]
-        begins = at == 0 or pattern[at - 1] == "/"
-        if begins and rest.startswith("**/"):
-            found, at = f"{found}(?:.*/)?", at + 3
-        elif begins and rest == "**":
-            found, at = f"{found}.*", at + 2
-        elif rest[0] == "*":
-            stars = len(rest) - len(rest.lstrip("*"))
-            found, at = f"{found}[^/]*", at + stars
+        if stars := len(rest) - len(rest.lstrip("*")):
+            after = rest[stars : stars + 1]
+            at += stars
+            if stars == 1 or after not in ("", "/") or pattern[: at - stars][-1:] not in ("", "/"):
+                found += "[^/]*"
+            elif after:
+                found, at = f"{found}(?:.*/)?", at + 1
+            else:
+                found += ".*"
         elif rest[0] == "?":
             found, at = f"{found}[^/]", at + 1
         elif rest[0] == "[":

@@ -20,7 +20,14 @@ PROCESSES = (
     " GetUnitProcesses s pyhost-victim.service"
 )
 # What a service needs; the endpoints have tests of their own.
-NEEDED = ("/run/systemd/journal/", "/run/systemd/notify", "/run/systemd/inaccessible/", "/run/pyhost/")
+NEEDED = (
+    "/run/systemd/journal/dev-log",
+    "/run/systemd/journal/socket",
+    "/run/systemd/notify",
+    "/run/systemd/inaccessible/",
+    "/run/pyhost/",
+)
+TERMINAL = "import os; os.openpty(); print('opened')"
 FOLDERS = "/tmp /var/tmp /dev/shm /run/lock /run"
 FILL = (
     f"for folder in {FOLDERS}; do head --bytes 600M /dev/zero >$folder/fill;"
@@ -56,10 +63,22 @@ def test_no_socket_of_the_system_can_be_opened(host: Host, attacker: str) -> Non
     others = [path for path in sockets if not path.startswith(NEEDED)]
     assert "/run/dbus/system_bus_socket" in others
     assert "/run/systemd/private" in others
+    # Each connection to it is a file of the service manager in /run, without limit.
+    assert "/run/systemd/journal/stdout" in others
     for path in others:
         status, output = _taken(host, attacker, python(CONNECT, path))
         assert status != 0, path
         assert "PermissionError" in output or "FileNotFoundError" in output, output
+
+
+@pytest.mark.parametrize("attacker", ATTACKERS)
+def test_no_terminal_can_be_opened(host: Host, attacker: str) -> None:
+    """A host has kernel.pty.max of them for everybody, logins among them."""
+    assert host.check_output(f"runuser -u nobody -- {python(TERMINAL)}") == "opened"
+    status, output = _taken(host, attacker, python(TERMINAL))
+    assert status != 0
+    assert "Error" in output
+    assert "opened" not in output
 
 
 @pytest.mark.parametrize("attacker", ATTACKERS)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .._errors import PyhostError
 from .._mask import Mask, inside
-from . import credentials, tree, try_app, venv
+from . import tree, try_app, venv
 from .advice import as_step, unforeseen
 from .interpreter import Interpreters
 from .plan import Plan, Problems, account_named
@@ -138,7 +138,7 @@ class Builder:
     async def _find_out(self, plan: Plan, found: list[str]) -> None:
         app = plan.app
         found += app.problems()
-        found += [f"requirements: {problem}" for problem in credentials.problems(self._steps.install_logins(app))]
+        found += self._steps.install_problems(app)
         if not account_named(app.user):
             plan.lacking.append(f"user: '{app.user}' has no account on this host")
         interpreter, revision = await asyncio.gather(

@@ -12,7 +12,11 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_LOGIN = re.compile(r"(?P<scheme>(?:git\+)?(?:https?|ftps?)://)(?P<user>[^/?#\s]*)@(?P<host>[^/?#\s@]+)")
+_LOGIN = re.compile(r"(?P<scheme>(?:git\+)?(?:https?|ftps?)://)(?P<user>[^/?#\s]*)@(?P<host>[^/?#\s@]+)", re.IGNORECASE)
+# A password with a character that ends the host in an address; a number or a variable there is a port.
+_CUT = re.compile(r"://[^/?#\s:@\[\]]*:(?!\d*[/?#]|\$\{)[^/?#\s@]*[/?#]\S*@")
+# A scheme of which no login is taken out; a user alone, as in git+ssh://git@HOST, is no secret.
+_OTHER = re.compile(r"://[^/?#\s:@]*:[^/?#\s]*@")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 # A program whose proxy has a password gets it from the environment; pip hands this one on as an argument.
@@ -44,18 +48,38 @@ def take_out(text: str, env: Mapping[str, str] | None = None) -> tuple[str, list
     def without(match: re.Match[str]) -> str:
         login = _VARIABLE.sub(lambda name: (env or {}).get(name[1], name[0]), match["user"])
         user, _colon, password = login.partition(":")
-        scheme = match["scheme"].removeprefix("git+")
+        # git knows no other spelling.
+        given = match["scheme"].lower()
+        scheme = given.removeprefix("git+")
         found.append(
             Login(
                 scheme + match["host"],
                 urllib.parse.unquote(user),
                 urllib.parse.unquote(password),
-                scheme != match["scheme"],
+                scheme != given,
             )
         )
-        return match["scheme"] + match["host"]
+        return given + match["host"]
 
     return _LOGIN.sub(without, text), found
+
+
+def left_in(text: str) -> str:
+    """Return why a text still has a password after `take_out`; empty where it has none."""
+    left = take_out(text)[0]
+    if _CUT.search(left):
+        return "has a password with a character that ends it; write / as %2F, ? as %3F and # as %23"
+    if _OTHER.search(left):
+        return (
+            "has a password, which only http, https, ftp and ftps take here and every account of the host could read;"
+            " leave it out"
+        )
+    return ""
+
+
+def is_setting(name: str) -> bool:
+    """Whether a variable is a setting of pip or uv."""
+    return name.startswith(("PIP_", "UV_"))
 
 
 def of_installers(env: Mapping[str, str]) -> tuple[dict[str, str], list[Login]]:
@@ -65,7 +89,7 @@ def of_installers(env: Mapping[str, str]) -> tuple[dict[str, str], list[Login]]:
         proxy = kept.pop(_PIP_PROXY)
         kept = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, **kept}
     for name, value in kept.items():
-        if name.startswith(("PIP_", "UV_")):
+        if is_setting(name):
             kept[name], found = take_out(value)
             logins += found
     return kept, logins

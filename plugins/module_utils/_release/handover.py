@@ -224,7 +224,11 @@ class Handover:
                     self.run(["start", *own])
 
     def forsaken(self) -> list[str]:
-        """Return the names of the accounts that live releases were built for, and that have no data any more."""
+        """Return the names of the accounts that live releases were built for, and that have no data any more.
+
+        Their processes are left alone: an Apache that runs live releases may have some until it gets the new ones, and
+        would start them again. None of them reaches the data any more.
+        """
         folders = list(self.layout.state.iterdir()) if self.layout.state.is_dir() else []
         used = {folder.lstat().st_uid for folder in folders}
         used |= {ids.uid for name in self.accounts if (ids := self._wanted(name))}

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import time
+import pwd
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from .._transaction.manifest import Store
 from . import tree
 from .accounts import Accounts, is_ours, is_retired
 from .handover import account_of
+from .processes import end_processes, processes
 from .release import Layout, is_name
-
-_PATIENCE = 10.0
-"""Seconds that processes may take to die, though nothing can keep them from it but the kernel."""
 
 
 class Removal:
@@ -65,15 +62,28 @@ class Removal:
         The data goes last: until then a run that was interrupted finds out again whose it was.
         """
         gone: list[str] = []
+        purged = self._accounts(self.purge, self.purge)
+        if not is_check:
+            # First, as what starts processes (cron, a shell) must not start new ones meanwhile.
+            for account in purged:
+                self.accounts.retire(account.pw_name)
+            for account in self._to_end(purged):
+                end_processes(account.pw_name, account.pw_uid)
         for name in self.absent:
             self._remove((self.layout.app(name), self.layout.scratch(name)), gone, is_check=is_check)
-        retired = self._to_retire()
-        if not is_check:
-            for name, uid in retired.items():
-                end_processes(name, uid)
-                self.accounts.retire(name)
         self._remove(map(self.layout.data, self.purge), gone, is_check=is_check)
-        return [*gone, *(f"user {name}" for name in retired)]
+        return [*gone, *(f"user {account.pw_name}" for account in purged if not is_retired(account))]
+
+    def _to_end(self, purged: list[pwd.struct_passwd]) -> Iterator[pwd.struct_passwd]:
+        """Yield the accounts whose processes must not go on: they could fill folders while these are removed."""
+        going = [name for name in self.absent if self._has_folders(name)]
+        for account in dict.fromkeys([*purged, *self._accounts(going, self.absent)]):
+            # A retired account had its end, unless that run was interrupted.
+            if not is_retired(account) or processes(account.pw_uid):
+                yield account
+
+    def _has_folders(self, name: str) -> bool:
+        return os.path.lexists(self.layout.app(name)) or os.path.lexists(self.layout.scratch(name))
 
     def _remove(self, folders: Iterable[Path], gone: list[str], *, is_check: bool) -> None:
         for folder in folders:
@@ -81,67 +91,27 @@ class Removal:
                 gone.append(str(folder))
                 self.sizes[str(folder)] = tree.size(folder)
                 if not is_check:
-                    tree.remove(folder)
+                    try:
+                        tree.remove(folder)
+                    except tree.TreeError as problem:
+                        raise tree.TreeError(f"absent: {problem}; end what still writes there, and run again") from None
 
-    def _to_retire(self) -> dict[str, int]:
-        """Return the accounts that only purged applications had, with their numbers: theirs is the data.
+    def _accounts(self, names: list[str], gone: list[str]) -> list[pwd.struct_passwd]:
+        """Return the accounts of applications that nobody needs but the applications `gone`: theirs is the data.
 
         An account that the role `app` did not make is somebody else's, whatever its name.
         """
         data = dict(self._owners())
-        used = {uid for folder, uid in data.items() if folder not in self.purge}
-        found = [account_of(data[name]) if name in data else None for name in self.purge]
-        found += map(self.accounts.host.account, self.purge)
-        return {
-            account.pw_name: account.pw_uid
-            for account in found
-            if account
-            and is_ours(account)
-            and not is_retired(account)
-            and account.pw_uid not in used
-            and account.pw_name not in self.users
-        }
+        used = {uid for folder, uid in data.items() if folder not in gone}
+        found = [account_of(data[name]) if name in data else None for name in names]
+        found += map(self.accounts.host.account, names)
+        return [
+            account
+            for account in dict.fromkeys(found)
+            if account and is_ours(account) and account.pw_uid not in used and account.pw_name not in self.users
+        ]
 
     def _owners(self) -> Iterator[tuple[str, int]]:
         with contextlib.suppress(FileNotFoundError):
             for folder in self.layout.state.iterdir():
                 yield folder.name, folder.lstat().st_uid
-
-
-def processes(uid: int, proc: Path = Path("/proc")) -> list[str]:
-    """Return the processes that have a user ID in any of its ways (real, effective, saved, of files)."""
-    found = []
-    for file in proc.glob("[0-9]*/status"):
-        # A process may end while it is looked at.
-        with contextlib.suppress(OSError):
-            lines = dict(line.split(":", 1) for line in file.read_text("utf-8", "replace").splitlines() if ":" in line)
-            if str(uid) in lines["Uid"].split() and lines["State"].split()[0] not in "ZX":
-                found.append(f"{file.parent.name} ({ascii(lines['Name'].strip())[1:-1]})")
-    return sorted(found)
-
-
-def end_processes(name: str, uid: int) -> None:
-    """Kills every process of an account; raises TreeError if any of them does not end.
-
-    In one call of the kernel, and by that account itself: one that forks meanwhile does not get away.
-    """
-    end = time.monotonic() + _PATIENCE
-    while left := processes(uid):
-        if time.monotonic() > end:
-            raise tree.TreeError(
-                f"purge: processes of the account '{name}' do not end: {', '.join(left)}; end them, and run again"
-            )
-        # It may have as many processes as it can have; some of them end in a moment.
-        with contextlib.suppress(OSError):
-            subprocess.run(
-                ["/bin/sh", "-c", "kill -KILL -1"], user=uid, group=_group(uid), extra_groups=[], cwd="/", env={},
-                capture_output=True, check=False,
-            )  # fmt: skip
-        if processes(uid):
-            time.sleep(0.2)
-
-
-def _group(uid: int) -> int:
-    """Return the primary group of an account; that of nobody where there is no such account."""
-    account = account_of(uid)
-    return account.pw_gid if account else 65534

@@ -17,11 +17,14 @@ COMMON = [
     # ProcSubset=pid makes systemd miss this mount, with its /run/lock for everybody.
     "ReadOnlyPaths=/run",
     # A server may leave its logs, which tell of all sites' visitors, for everybody to read. The system bus shows the
-    # processes of other accounts with their arguments, whatever ProtectProc= hides.
-    "InaccessiblePaths=-/var/log -/run/log -/run/dbus",
+    # processes of other accounts with their arguments, whatever ProtectProc= hides. PrivateDevices= keeps the pseudo
+    # terminals, of which a host has one small number for everybody.
+    "InaccessiblePaths=-/var/log -/run/log -/run/dbus -/dev/ptmx -/dev/pts",
     # The service manager's sockets have other names in each version: only those stay that a service needs.
     "TemporaryFileSystem=/run/systemd:ro",
-    "BindReadOnlyPaths=-/run/systemd/journal -/run/systemd/notify",
+    # The journal's third socket, for output, is left out: each connection costs the service manager a file in /run, and
+    # has no limit. The service manager connects the output of a service before it builds the sandbox.
+    "BindReadOnlyPaths=-/run/systemd/journal/dev-log -/run/systemd/journal/socket -/run/systemd/notify",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
     "ProtectKernelLogs=yes",

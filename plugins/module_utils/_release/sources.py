@@ -8,7 +8,6 @@ import asyncio
 import inspect
 import os
 import pwd
-import re
 import shlex
 import shutil
 import tarfile
@@ -19,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .._contents import file_digest, tar_digest
-from . import unpack
+from . import credentials, unpack
 from .advice import as_step, told
 from .plan import Plan, account_named
 from .release import COMMIT, Interpreter
@@ -145,10 +144,9 @@ def _check_upload(plan: Plan, archive: Path) -> None:
 
 def _unusable(url: str) -> str:
     """Return why git must not be given this address; empty where it may."""
-    if "://" in url and not url.startswith(("http:", "https:", "ftp:", "ftps:")):
-        if re.match(r"\w[\w+.-]*://[^/]*:[^/]*@", url):
-            return "has a password, which ssh does not take and every account of the host could read; leave it out"
-    elif "://" in url and "?" in url:
+    if problem := credentials.left_in(url):
+        return problem
+    if url.lower().startswith(("http:", "https:", "ftp:", "ftps:")) and "?" in url:
         return "has a query, which every account of the host could read; give a token as https://USER:TOKEN@HOST/…"
     return ""
 

@@ -100,6 +100,15 @@ class Steps:
         lines = "\n".join([*(app.requirements or ()), *app.server_requirements])
         return [*self._index_logins, *credentials.take_out(lines, self.build_env)[1]]
 
+    def install_problems(self, app: App) -> list[str]:
+        """Return which logins for what is installed cannot be handed over."""
+        found = [f"requirements: {problem}" for problem in credentials.problems(self.install_logins(app))]
+        texts = {"requirements": "\n".join([*(app.requirements or ()), *app.server_requirements])}
+        texts |= {f"build_env.{name}": text for name, text in self.build_env.items() if credentials.is_setting(name)}
+        return found + [
+            f"{where}: an address {problem}" for where, text in texts.items() if (problem := credentials.left_in(text))
+        ]
+
     def _logins(self, app: App, git: bool) -> dict[str, str]:
         """Environment of a step from which its files with logins are made; empty where there are none."""
         logins = credentials.take_out(app.origin())[1] if git else self.install_logins(app)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -11,7 +12,8 @@ import secrets
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .._errors import PyhostError
@@ -32,29 +34,49 @@ class TreeError(PyhostError):
 def seal(folder: Path, uid: int, gid: int) -> None:
     """Gives a user's folder to root, readable for the group `gid`, writable for nobody else.
 
-    What somebody has open for writing, or under another name, is replaced by a copy. Raises TreeError at the first file
-    that does not belong to `uid`: it would be a hard link to somebody else's.
+    What somebody has open for writing, or under another name, is replaced by a copy, which takes no more of the disk
+    than the file did. Raises TreeError at the first file that does not belong to `uid`: it would be a hard link to
+    somebody else's.
     """
     # Trees may be deeper than there are handles, and than the longest path: one handle goes down and up again. The way
     # up is safe, because nobody else can move what is in a folder of root.
     handle = os.open(folder, _FOLDER)
     try:
         path, pending = [str(folder)], [_take_folder(handle, str(folder), uid, gid)]
-        while pending:
-            if pending[-1]:
-                name = pending[-1].pop()
-                shown = "/".join((*path, name))
-                if not _seal_entry(handle, name, shown, uid, gid):
-                    continue
-                handle = _move(handle, name)
-                pending.append(_take_folder(handle, shown, uid, gid))
-                path.append(name)
-            else:
-                pending.pop()
-                path.pop()
-                handle = _move(handle, "..") if pending else handle
+        with _copies(handle) as copies:
+            while pending:
+                if pending[-1]:
+                    name = pending[-1].pop()
+                    shown = "/".join((*path, name))
+                    if not _seal_entry(handle, name, shown, uid, gid, copies):
+                        continue
+                    handle = _move(handle, name)
+                    pending.append(_take_folder(handle, shown, uid, gid))
+                    path.append(name)
+                else:
+                    pending.pop()
+                    path.pop()
+                    handle = _move(handle, "..") if pending else handle
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _copies(parent: int) -> Iterator[int]:
+    """Yield a folder for one copy of each file, which the names of the file become links to; it goes at the end."""
+    name = f".{secrets.token_hex(16)}"
+    os.mkdir(name, 0o700, dir_fd=parent)
+    handle = os.open(name, _FOLDER, dir_fd=parent)
+    parent = os.dup(parent)
+    try:
+        yield handle
+    finally:
+        with os.scandir(handle) as made:
+            for copy in made:
+                os.unlink(copy.name, dir_fd=handle)
+        os.close(handle)
+        os.rmdir(name, dir_fd=parent)
+        os.close(parent)
 
 
 def _move(handle: int, name: str) -> int:
@@ -69,7 +91,7 @@ def _take_folder(handle: int, shown: str, uid: int, gid: int) -> list[str]:
     return os.listdir(handle)
 
 
-def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int) -> bool:
+def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int, copies: int) -> bool:
     """Takes over a file or link; returns whether it is a folder, of which nothing is taken over yet."""
     info = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if stat.S_ISLNK(info.st_mode):
@@ -78,7 +100,8 @@ def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int) -> bool:
     elif stat.S_ISREG(info.st_mode):
         handle = os.open(name, _FILE, dir_fd=parent)
         try:
-            _seal_file(parent, name, handle, shown, uid, gid)
+            if _take_file(handle, shown, uid, gid, copies):
+                _replace(parent, name, _copy(handle, copies, gid), copies)
         finally:
             os.close(handle)
     elif not stat.S_ISDIR(info.st_mode):
@@ -86,27 +109,66 @@ def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int) -> bool:
     return stat.S_ISDIR(info.st_mode)
 
 
-def _seal_file(parent: int, name: str, handle: int, shown: str, uid: int, gid: int) -> None:
+def _take_file(handle: int, shown: str, uid: int, gid: int, copies: int) -> bool:
+    """Takes over a file, unless it has other names; returns whether a copy has to take its place."""
     info = os.fstat(handle)
     _check_owner(info, shown, uid)
-    if info.st_nlink == 1:
-        _take(handle, shown, uid, gid)
-        if not _is_written(handle):
-            return
+    # The last of its names has no other ones any more, but the copy is there.
+    if info.st_nlink > 1 or os.access(_copy_name(info), os.F_OK, dir_fd=copies):
+        return True
+    _take(handle, shown, uid, gid)
+    return _is_written(handle)
+
+
+def _replace(parent: int, name: str, copy: str, copies: int) -> None:
+    """Let a name stand for a copy from now on."""
     new = f".{secrets.token_hex(16)}"
-    copy = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
-    try:
-        left = info.st_size
-        # Where the file system can, both share their blocks.
-        while left > 0 and (copied := os.copy_file_range(handle, copy, left)):
-            left -= copied
-        os.fchown(copy, 0, gid)
-        os.fchmod(copy, _mode(info))
-        # Compiled code remembers the time of its source.
-        os.utime(copy, ns=(info.st_atime_ns, info.st_mtime_ns))
-    finally:
-        os.close(copy)
+    os.link(copy, new, src_dir_fd=copies, dst_dir_fd=parent)
     os.rename(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def _copy(handle: int, copies: int, gid: int) -> str:
+    """Return the name of the copy of a file in the folder `copies`; it is made for the first name of the file."""
+    info = os.fstat(handle)
+    name = _copy_name(info)
+    with contextlib.suppress(FileExistsError):
+        copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=copies)
+        try:
+            _copy_data(handle, copy, info.st_size)
+            os.fchown(copy, 0, gid)
+            os.fchmod(copy, _mode(info))
+            # Compiled code remembers the time of its source.
+            os.utime(copy, ns=(info.st_atime_ns, info.st_mtime_ns))
+        finally:
+            os.close(copy)
+    return name
+
+
+def _copy_name(info: os.stat_result) -> str:
+    # A number is free again once the last name is replaced. Only a process of the user can put another file of the same
+    # user under it, whose text is the user's in either case.
+    return f"{info.st_dev}-{info.st_ino}"
+
+
+def _copy_data(source: int, copy: int, size: int) -> None:
+    """Copy a file's first bytes; where it has holes, so has the copy."""
+    end = 0
+    while (start := _seek(source, end, os.SEEK_DATA)) < size:
+        end = min(_seek(source, start, os.SEEK_HOLE), size)
+        # Where the file system can, both share their blocks.
+        while start < end and (copied := os.copy_file_range(source, copy, end - start, start, start)):
+            start += copied
+    os.ftruncate(copy, size)
+
+
+def _seek(handle: int, at: int, whence: int) -> int:
+    """Return where the next data or hole begins; behind the last data, where no file can have any."""
+    try:
+        return os.lseek(handle, at, whence)
+    except OSError as problem:
+        if problem.errno != errno.ENXIO:
+            raise
+        return sys.maxsize
 
 
 def _is_written(handle: int) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
 from ansible_collections.pyhost.web.plugins.plugin_utils._source_folder import FolderError, pack, source
 from ansible_collections.pyhost.web.plugins.plugin_utils._source_folder import digest as digest_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 
@@ -122,6 +122,7 @@ def test_another_content_than_announced_is_seen(folder: Path, tmp_path: Path) ->
 
 SECRET = """
 .env .env.production db.sqlite3 db.sqlite3-wal certs/tls.pem Server.PEM id_ed25519 .netrc secrets.yml .ssh/config
+.envrc .npmrc web/.npmrc .docker/config.json web/.docker/config.json
 """.split()
 
 
@@ -174,13 +175,17 @@ def test_a_source_of_any_depth(tmp_path: Path) -> None:
     subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
 
 
-lines = st.lists(st.text(alphabet="ab/*?[]!-\\^# .", max_size=6), min_size=1, max_size=4)
-names = st.sampled_from(["a", "b", "ab", "ba", "a.b", "a b", "-", "!a", "#a"])
+lines = st.lists(st.text(alphabet="ab/*?[]!-\\^# .é", max_size=6), min_size=1, max_size=4)
+names = st.sampled_from(["a", "b", "ab", "ba", "a.b", "a b", "-", "!a", "#a", "é", "aé"])
 trees = st.lists(st.lists(names, min_size=1, max_size=3), min_size=1, max_size=5)
 GIT = {"PATH": "/usr/bin:/bin", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 
 
 @given(lines, lines, trees)
+@example(["??"], [], [["é"]])
+@example(["a[!b][!b]"], [], [["aé"]])
+@example(["a/****/b"], [], [["a", "b", "b"], ["a", "b"]])
+@example(["a/***"], [], [["a", "b", "b"]])
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 def test_rules_are_those_of_git(top: list[str], inner: list[str], paths: list[list[str]]) -> None:
     with tempfile.TemporaryDirectory() as temporary:

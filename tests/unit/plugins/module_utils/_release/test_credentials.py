@@ -274,7 +274,9 @@ def test_settings_of_others_keep_their_logins() -> None:
 
 
 UNUSABLE = {
-    "ssh://git:s3cr3t@git.example.org/x": "has a password, which ssh does not take",
+    "ssh://git:s3cr3t@git.example.org/x": "has a password, which only http, https, ftp and ftps take here",
+    "HTTPS://git.example.org/x.git?private_token=s3cr3t": "has a query, which every account of the host could read",
+    "https://me:s3/cr3t@git.example.org/x": "has a password with a character that ends it; write / as %2F",
     "https://git.example.org/x.git?private_token=s3cr3t": "has a query, which every account of the host could read",
 }
 
@@ -285,6 +287,46 @@ def test_addresses_that_git_would_show_to_all(build: Run, url: str) -> None:
         build((), {"source": {"git": url, "version": "0" * 40}})
     assert UNUSABLE[url] in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_scheme_in_capitals_hides_no_login() -> None:
+    given = "shop @ git+HTTPS://me:s3cr3t@git.example.org/x\n--index-url Https://s3cr3t@pypi.example.org/1"
+    text, logins = credentials.take_out(given)
+    assert text == "shop @ git+https://git.example.org/x\n--index-url https://pypi.example.org/1"
+    assert logins == [
+        credentials.Login("https://git.example.org", "me", "s3cr3t", is_git=True),
+        credentials.Login("https://pypi.example.org", "s3cr3t", ""),
+    ]
+    env, _logins = credentials.of_installers({"PIP_INDEX_URL": "HTTPS://me:s3cr3t@pypi.example.org/1"})
+    assert env == {"PIP_INDEX_URL": "https://pypi.example.org/1"}
+
+
+NOT_UNDERSTOOD = {
+    "requirements": ("shop @ git+ssh://me:s3cr3t@git.example.org/x", {}),
+    "build_env.PIP_INDEX_URL": ("shop", {"PIP_INDEX_URL": "https://me:s3/cr3t@pypi.example.org/1"}),
+}
+
+
+@pytest.mark.parametrize("where", NOT_UNDERSTOOD)
+def test_a_login_that_is_not_taken_out_reaches_no_argument(build: Run, where: str) -> None:
+    line, env = NOT_UNDERSTOOD[where]
+    with pytest.raises(Problems, match=rf"{where}: an address has a password") as caught:
+        build((), {"requirements": [line]}, build_env=env)
+    assert "s3" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git+ssh://git@git.example.org/x@v1",
+        "git+https://git.example.org:8443/x.git@v1",
+        "https://${HOST}:${PORT}/x@v1",
+        "git+https://[::1]:1/x@v1",
+        "https://me:${TOKEN}@pypi.example.org/1",
+    ],
+)
+def test_what_is_no_password(text: str) -> None:
+    assert credentials.left_in(text) == ""
 
 
 def test_two_logins_for_one_host(build: Run) -> None:

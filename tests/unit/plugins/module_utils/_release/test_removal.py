@@ -6,16 +6,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._release import removal
-from ansible_collections.pyhost.web.plugins.module_utils._release.accounts import OWN, Accounts, Host
+from ansible_collections.pyhost.web.plugins.module_utils._release.accounts import OWN, RETIRED, Accounts, Host
 from ansible_collections.pyhost.web.plugins.module_utils._release.release import Layout
-from ansible_collections.pyhost.web.plugins.module_utils._release.removal import Removal, end_processes, processes
+from ansible_collections.pyhost.web.plugins.module_utils._release.removal import Removal
 from ansible_collections.pyhost.web.plugins.module_utils._release.tree import TreeError
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.manifest import Manifest, Store
 
@@ -77,9 +74,9 @@ def test_problems(layout: Layout, case: str) -> None:
 class Retired(Accounts):
     """Accounts of a host on which `games` was made for applications, and `nobody` was not."""
 
-    def __init__(self) -> None:
-        super().__init__(Database())
-        self.retired: list[str] = []
+    def __init__(self, host: Host | None = None, done: list[str] | None = None) -> None:
+        super().__init__(host or Database())
+        self.retired: list[str] = [] if done is None else done
 
     def retire(self, name: str) -> None:
         self.retired.append(name)
@@ -133,6 +130,77 @@ def test_accounts(layout: Layout, ended: list[str], case: str) -> None:
     assert sorted(announced) == sorted(gone)
 
 
+def test_an_account_is_locked_before_its_processes_end(layout: Layout, ended: list[str]) -> None:
+    """Else cron could start new ones in between; folders, which they could fill, go after them."""
+    give(layout.data("shop"), "games")
+    Removal(layout, ["shop"], ["shop"], [], Retired(done=ended)).remove(is_check=False)
+    assert ended == ["games", "games"]
+
+
+def test_processes_end_before_any_folder_goes(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(name: str, uid: int) -> None:
+        assert (name, layout.app("shop").is_dir(), layout.scratch("shop").is_dir()) == ("games", True, True)
+        ended.append(name)
+
+    ended: list[str] = []
+    monkeypatch.setattr(removal, "end_processes", end)
+    monkeypatch.setattr(removal, "account_of", Database().account)
+    give(layout.data("shop"), "games")
+    accounts = Retired()
+    # Without purge too, but the account stays as it is.
+    Removal(layout, ["shop"], [], [], accounts).remove(is_check=False)
+    assert (ended, accounts.retired) == (["games"], [])
+    # Once there is nothing to remove, nothing ends.
+    Removal(layout, ["shop"], [], [], accounts).remove(is_check=False)
+    assert ended == ["games"]
+
+
+SHARED: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
+    # Absent, purged, accounts of applications that stay; whose processes end.
+    "data that stays": (["shop"], [], [], []),
+    "an application that stays": (["shop", "blog"], [], ["games"], []),
+    "two that go": (["shop", "blog"], [], [], ["games"]),
+    "two that go, one with its data": (["shop", "blog"], ["shop"], [], ["games"]),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_processes_of_a_shared_account(layout: Layout, ended: list[str], case: str) -> None:
+    absent, purge, users, expected = SHARED[case]
+    for name in ("shop", "blog"):
+        give(layout.data(name), "games")
+    accounts = Retired()
+    Removal(layout, absent, purge, users, accounts).remove(is_check=False)
+    assert ended == expected
+    assert accounts.retired == []
+
+
+class Locked(Database):
+    """The host after a run that was interrupted when it had locked the account."""
+
+    def account(self, key: str | int) -> pwd.struct_passwd | None:
+        account = super().account(key)
+        return account and pwd.struct_passwd((*account[:4], account.pw_gecos + RETIRED, *account[5:]))
+
+
+def test_an_interrupted_run_is_finished(layout: Layout, ended: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "account_of", Locked().account)
+    monkeypatch.setattr(removal, "processes", lambda _uid: ["1 (left)"])
+    give(layout.data("shop"), "games")
+    gone = Removal(layout, ["shop"], ["shop"], [], Retired(Locked())).remove(is_check=False)
+    assert ended == ["games"]
+    assert not [name for name in gone if name.startswith("user ")]
+
+
+def test_what_cannot_be_removed_says_what_to_do(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remove(path: Path) -> bool:
+        raise TreeError(f"rm: cannot remove '{path}': Directory not empty")
+
+    monkeypatch.setattr(removal.tree, "remove", remove)
+    with pytest.raises(TreeError, match=r"^absent: rm: .*Directory not empty; end what still writes there"):
+        Removal(layout, ["shop"], [], []).remove(is_check=False)
+
+
 def test_data_stays_until_processes_have_ended(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     def end(name: str, uid: int) -> None:
         raise TreeError("they do not end")
@@ -153,24 +221,3 @@ def test_what_still_runs_is_not_removed(layout: Layout) -> None:
     assert "'shop' is still live on this host (backend_uwsgi)" in problem
     # A dry run stops nothing before it comes here.
     assert removal.problems([], is_check=True) == []
-
-
-def test_processes_of_an_account(tmp_path: Path) -> None:
-    uids = {1: "0\t0\t0\t0", 2: "7\t0\t0\t0", 3: "0\t7\t0\t0", 4: "0\t0\t7\t0", 5: "0\t0\t0\t7", 6: "77\t77\t77\t77"}
-    for pid, uid in uids.items():
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "status").write_text(f"Name:\tuwsgi\nState:\tS (sleeping)\nUid:\t{uid}\n")
-    (tmp_path / "8").mkdir()
-    (tmp_path / "8/status").write_text("Name:\tuwsgi\nState:\tZ (zombie)\nUid:\t7\t7\t7\t7\n")
-    assert processes(7, tmp_path) == ["2 (uwsgi)", "3 (uwsgi)", "4 (uwsgi)", "5 (uwsgi)"]
-
-
-def test_processes_end_however_often_they_fork() -> None:
-    uid = 61234
-    forks = "while :; do sleep 1000 & sleep 0.01; done"
-    with subprocess.Popen(["/bin/sh", "-c", forks], user=uid, group=uid, extra_groups=[]) as process:
-        while len(processes(uid)) < 3:
-            time.sleep(0.05)
-        end_processes("shop", uid)
-        assert processes(uid) == []
-        assert process.wait(5) == -signal.SIGKILL

@@ -131,6 +131,35 @@ def test_seal_ends_what_somebody_still_writes(code: Path) -> None:
     assert sorted(path.name for path in code.iterdir()) == ["again", "manage.py", "out", "pkg"]
 
 
+def used(folder: Path) -> int:
+    """The bytes of the disk that the files of a folder take."""
+    return sum({path.stat().st_ino: path.stat().st_blocks * 512 for path in folder.rglob("*")}.values())
+
+
+def test_copies_take_no_more_of_the_disk_than_the_build(tmp_path: Path) -> None:
+    names = [tmp_path / "code" / name for name in ("a", "b", "c/d")]
+    names[-1].parent.mkdir(parents=True)
+    with names[0].open("wb") as file:
+        for place in (0, 64 << 20, 128 << 20):
+            file.seek(place)
+            file.write(b"x" * 2**20)
+        file.truncate(256 << 20)
+    for name in names[1:]:
+        name.hardlink_to(names[0])
+    give(tmp_path / "code")
+    os.sync()
+    before, inode = used(tmp_path), names[0].stat().st_ino
+    tree.seal(tmp_path / "code", USER, GROUP)
+    os.sync()
+    assert names[0].stat().st_ino != inode
+    assert all(name.samefile(names[0]) for name in names)
+    assert used(tmp_path) <= before + 2**16
+    assert names[0].stat().st_size == 256 << 20
+    with names[0].open("rb") as file:
+        found = [(file.seek(place), file.read(2**20 + 1)) for place in (0, 64 << 20, 128 << 20)]
+    assert found == [(place, b"x" * 2**20 + b"\0") for place in (0, 64 << 20, 128 << 20)]
+
+
 def test_seal_copies_nothing_that_is_closed(code: Path) -> None:
     before = (code / "manage.py").stat().st_ino
     tree.seal(code, USER, GROUP)
