@@ -163,3 +163,7 @@ def test_no_secret_comes_through(secrets: list[str], between: str, way: Callable
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
 def test_no_password_of_an_address_comes_through(before: str, password: str) -> None:
     assert addresses(f"{before} https://me:{password}@example.org/x").endswith(" https://********@example.org/x")
+
+
+def test_a_token_behind_a_scheme_in_capitals() -> None:
+    assert Mask(["HTTPS://s3cr3t-token@git.example.org/x"])("asked with s3cr3t-token") == "asked with ********"

@@ -74,9 +74,9 @@ def test_problems(layout: Layout, case: str) -> None:
 class Retired(Accounts):
     """Accounts of a host on which `games` was made for applications, and `nobody` was not."""
 
-    def __init__(self, host: Host | None = None, done: list[str] | None = None) -> None:
+    def __init__(self, host: Host | None = None) -> None:
         super().__init__(host or Database())
-        self.retired: list[str] = [] if done is None else done
+        self.retired: list[str] = []
 
     def retire(self, name: str) -> None:
         self.retired.append(name)
@@ -130,11 +130,15 @@ def test_accounts(layout: Layout, ended: list[str], case: str) -> None:
     assert sorted(announced) == sorted(gone)
 
 
-def test_an_account_is_locked_before_its_processes_end(layout: Layout, ended: list[str]) -> None:
-    """Else cron could start new ones in between; folders, which they could fill, go after them."""
+def test_an_account_is_locked_before_its_processes_end(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else cron could start new ones in between."""
+    accounts = Retired()
+    locked: list[list[str]] = []
+    monkeypatch.setattr(removal, "end_processes", lambda _name, _uid: locked.append(accounts.retired.copy()))
+    monkeypatch.setattr(removal, "account_of", Database().account)
     give(layout.data("shop"), "games")
-    Removal(layout, ["shop"], ["shop"], [], Retired(done=ended)).remove(is_check=False)
-    assert ended == ["games", "games"]
+    Removal(layout, ["shop"], ["shop"], [], accounts).remove(is_check=False)
+    assert locked == [["games"]]
 
 
 def test_processes_end_before_any_folder_goes(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
