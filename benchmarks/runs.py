@@ -1,7 +1,7 @@
 """usage: python -m benchmarks.runs [applications | SERVER…]; `make benchmark` does the set-up
 
 How long runs of the playbook and of the front ends' roles take on a container of Debian 13, one after the other on the
-same machine. Seconds are this machine's; what they are to each other is what docs/benchmarks.md tells.
+same machine. Seconds depend on the machine; compare only those of one run.
 Without names: applications and all front ends (Cherokee where PYHOST_CHEROKEE_ARCHIVE names an archive).
 """
 

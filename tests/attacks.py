@@ -62,7 +62,7 @@ READ = {
     "data": ("ls /var/lib/pyhost/victim", DENIED),
     "a file of its data": ("cat /var/lib/pyhost/victim/requests", DENIED),
     "the cache of its builds": ("ls /var/cache/pyhost/victim", DENIED),
-    "temporary files": ("ls /proc/{victim.pid}/root/tmp", HIDDEN),
+    "temporary files": ("ls /proc/{victim.pid}/root/tmp", HIDDEN, "victim"),
     "manifests": ("ls /var/lib/pyhost/.manifest", DENIED),
     "keys of TLS": ("ls /etc/pyhost/tls", DENIED),
     "access log": ("cat /var/log/{server}/victim.example.access.log", DENIED),

@@ -108,8 +108,9 @@ def _names(role: str, words: str) -> bool:
 def affected(changed: set[str]) -> list[str]:
     """Return the parts of the suite that changes in these files can break."""
     parts = ["lint"]
-    python = {file for file in changed if file.endswith((".py", ".j2", ".yml")) and not file.startswith("molecule/")}
-    if python:
+    # Pages too: tests/unit/test_english.py reads them.
+    tested = (".py", ".j2", ".yml", ".yaml", ".md")
+    if any(file.endswith(tested) and not file.startswith("molecule/") for file in changed):
         parts.append("unit")
     parts += [part for part, prefixes in PREFIXES.items() if any(file.startswith(prefixes) for file in changed)]
     scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))

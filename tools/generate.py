@@ -1,8 +1,9 @@
 """usage: python -m tools.generate [--check], in the root of the project
 
 Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs, the
-reference, and the rows of docs/pairs.md and docs/deploy.md; docs/security.md has its rows from tests/controls. With
---check nothing is written, and the exit code is 1 where a file is not what it should be.
+reference, and the rows of docs/pairs.md and docs/deploy.md. The combinations in README.md and the abilities in
+docs/servers.md come from the catalog, and the rows of docs/security.md from tests/controls. With --check nothing is
+written, and the exit code is 1 if a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -24,8 +25,19 @@ ROOT = Path(__file__).resolve().parent.parent
 MADE = "Made by tools/generate.py: change plugins/plugin_utils and run `make generate`"
 BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of variables -->"
 
+README, SERVERS = ROOT / "README.md", ROOT / "docs" / "servers.md"
 CONTROLS, SECURITY = ROOT / "tests" / "controls" / "controls.yml", ROOT / "docs" / "security.md"
-BEGIN_CONTROLS, END_CONTROLS = "<!-- controls: made by tools/generate.py -->", "<!-- end of controls -->"
+
+# What a front end can do: the attribute of its row, and how the docs call it.
+ABILITIES = {
+    "tls": "TLS: `tls`, `hsts`",
+    "http3": "HTTP/3: `pyhost_http3`",
+    "trusts_proxies": "another proxy in front: `pyhost_trusted_proxies`",
+    "limits_visitors": "limits for each client address: `limits.requests`, `limits.connections`",
+    "htaccess": "`.htaccess` files: `htaccess`",
+    "logs_json": "access logs as JSON: `pyhost_access_log`",
+    "separates_private": "`private` files of several users on one host",
+}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -107,33 +119,61 @@ def _ways(front_end: str, back_end: str) -> str:
     return ", ".join(protocol + only.get(protocol, "") for protocol in served) or "–"
 
 
-def _pairs() -> str:
-    head = [f"| | {' | '.join(BACK_ENDS)} |", "|---|" + "---|" * len(BACK_ENDS)]
-    rows = [f"| {name} | {' | '.join(_ways(name, back_end) for back_end in BACK_ENDS)} |" for name in FRONT_ENDS]
+def _combinations() -> str:
+    """Return the table of front ends, back ends and the protocols between them."""
+    head = [f"| | {' | '.join(row.title for row in BACK_ENDS.values())} |", "|---|" + "---|" * len(BACK_ENDS)]
+    rows = [
+        f"| {row.title} | {' | '.join(_ways(name, back_end) for back_end in BACK_ENDS)} |"
+        for name, row in FRONT_ENDS.items()
+    ]
     return "\n".join(head + rows) + "\n"
+
+
+def _abilities() -> str:
+    """Return the table of what each front end can do."""
+    head = [f"| | {' | '.join(row.title for row in FRONT_ENDS.values())} |", "|---|" + "---|" * len(FRONT_ENDS)]
+    rows = [
+        f"| {title} | {' | '.join('yes' if getattr(row, ability) else 'no' for row in FRONT_ENDS.values())} |"
+        for ability, title in ABILITIES.items()
+    ]
+    return "\n".join(head + rows) + "\n"
+
+
+def _between(page: Path, subject: str, table: str) -> str:
+    """Return a page with a table between the markers of its subject."""
+    begin, end = f"<!-- {subject}: made by tools/generate.py -->\n", f"<!-- end of {subject} -->"
+    before, rest = page.read_text().split(begin)
+    return f"{before}{begin}{table}{end}{rest.split(end)[1]}"
 
 
 def _reference() -> str:
     return f"""<!-- {MADE} -->
 # Reference
 
-## An application: the keys below its name in `pyhost_apps`
+Every key of an application and every variable of a host, with type, default and an example.
+Use it to look up a name. The [docs by task](README.md) show how to combine them.
+
+## Keys of an application
+
+They stand below the application's name in `pyhost_apps`.
 
 {_table(APP)}
 ## Variables of a host or group
 
-`pyhost_apps` and any `pyhost_apps__ANYTHING` are dictionaries, application name to description; they are merged.
+`pyhost_apps` and any `pyhost_apps__ANYTHING` map the names of applications to their descriptions. They are merged.
 
 {_table(HOST)}
-## Front ends (rows), back ends (columns) and the protocols between them
+## Combinations of front ends and back ends
 
-{_pairs()}"""
+Rows are front ends, columns back ends, and cells the protocols between them.
+
+{_combinations()}"""
 
 
 def _readme(path: Path, role: Role) -> str:
-    text = path.read_text() if path.exists() else f"{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{_table(role.variables)}{END}{rest.split(END)[1]}"
+    if not path.exists():
+        return f"{BEGIN}\n{_table(role.variables)}{END}\n"
+    return _between(path, "variables", _table(role.variables))
 
 
 def _controls() -> str:
@@ -142,14 +182,15 @@ def _controls() -> str:
     for row in rows:
         by = "; ".join(f"{name} {', '.join(str(numbers).split())}" for name, numbers in row["names"].items())
         lines.append(f"| {_cell(row['asks'])} | {by} | {row['here']} | {_cell(row.get('why', ''))} |")
-    before, rest = SECURITY.read_text().split(BEGIN_CONTROLS)
-    return "\n".join([before + BEGIN_CONTROLS, *lines, END_CONTROLS + rest.split(END_CONTROLS)[1]])
+    return _between(SECURITY, "controls", "\n".join([*lines, ""]))
 
 
 def _files() -> dict[Path, str]:
     seen = pairs.committed()
     files = {
         ROOT / "docs" / "reference.md": _reference(),
+        README: _between(README, "combinations", _combinations()),
+        SERVERS: _between(SERVERS, "abilities", _abilities()),
         SECURITY: _controls(),
         pairs.DOCS: pairs.finished(seen),
         pairs.DEPLOY: pairs.measured(seen),

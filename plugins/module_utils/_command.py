@@ -18,6 +18,8 @@ import time
 import typing as t
 from collections.abc import Mapping, Sequence
 
+from ._text import end_of
+
 LIMIT = 900.0
 """Seconds that a command may take by default."""
 
@@ -50,7 +52,7 @@ def run(
     """Return status, output and error output of a command; C(limit) is seconds for all of it.
 
     A command that cannot be started has the status 127, as in a shell. Bytes that are not UTF-8 become lone surrogates,
-    as in file names.
+    as in file names. An output of which the beginning was not kept starts with C(…).
     """
     pipe = subprocess.PIPE
     try:
@@ -66,7 +68,7 @@ def run(
             is_late = process.poll() is None
         finally:
             _end(process)
-    output, complaints = (bytes(text).decode("utf-8", "surrogateescape") for text in kept)
+    output, complaints = (end_of(text, LARGEST, "surrogateescape") for text in kept)
     if is_late:
         return LATE, output, f"{complaints.rstrip()}\nno end after {limit:g} s".strip()
     return process.returncode, output, complaints
@@ -83,7 +85,8 @@ def _read(process: subprocess.Popen[bytes], end: float) -> tuple[bytearray, byte
             for key, _events in selector.select(min(left, POLL)):
                 piece = os.read(key.fd, 65536)
                 key.data.extend(piece)
-                del key.data[:-LARGEST]
+                # One byte more shows that something was cut.
+                del key.data[: -LARGEST - 1]
                 if not piece:
                     selector.unregister(key.fileobj)
             if not has_ended and process.poll() is not None:

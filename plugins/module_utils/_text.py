@@ -21,7 +21,11 @@ LONGEST = 20_000
 DEEPEST = 50
 """Levels of a result that are passed on."""
 
+CUT = re.compile(r"…|\s?\[[0-9]{1,20} characters left out\]\s?")
+"""What stands in a text where some of it was left out; a secret may have been cut there."""
+
 _BREAK = re.compile(r"\r\n?|[\x0b\x0c]")
+_REST_OF_CHARACTER = bytes(range(0x80, 0xC0))
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
@@ -48,18 +52,35 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def shortened(text: str, longest: int, between: str = "\n") -> str:
+    """Return about C(longest) characters of a text: its beginning and its end, and how many were left out."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]}{between}[{len(text) - 2 * half} characters left out]{between}{text[-half:]}"
+
+
+def beginning(text: str, longest: int) -> str:
+    """Return the first C(longest) characters of a text, with C(…) at the end where there are more."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def end_of(data: bytes | bytearray, longest: int, errors: str = "backslashreplace") -> str:
+    """Return the last C(longest) bytes as text, with C(…) in front where there are more."""
+    if len(data) <= longest:
+        return data.decode("utf-8", errors)
+    return "…" + data[-longest:].lstrip(_REST_OF_CHARACTER).decode("utf-8", errors)
+
+
 def printable(text: str, longest: int = LONGEST) -> str:
     """Return a text for a message: printable, with C(\\n) as the only line break, and about C(longest) characters."""
-    if len(text) > longest:
-        half = longest // 2
-        text = f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
-    return escaped(_BREAK.sub("\n", text))
+    return escaped(_BREAK.sub("\n", shortened(text, longest)))
 
 
 def one_line(text: str, longest: int = 300) -> str:
     """Return a text for one line of a message, with its line breaks as spaces, and at most C(longest) characters."""
-    words = escaped(" ".join(text[: longest * 2].split()), keep="")
-    return words if len(words) <= longest else f"{words[: longest - 1]}…"
+    words = escaped(" ".join(beginning(text, longest * 2).split()), keep="")
+    return words if len(words) <= longest else beginning(words, longest - 1)
 
 
 def clean(value: t.Any, longest: int | None = None, depth: int = DEEPEST) -> t.Any:

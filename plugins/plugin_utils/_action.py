@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._text import clean
+from ..module_utils._text import clean, one_line
 
 # What sudo, su and doas say begins with their name; a module that crashed says something else.
 REFUSED = re.compile(r"^(?:sudo|su|doas): .*|^.*(?:sudo|su|doas): (?:command )?not found$", re.MULTILINE)
@@ -28,7 +28,7 @@ def refusal(result: t.Mapping[str, t.Any], user: str) -> str:
     if not said:
         return ""
     return (
-        f"{user} cannot become root on this host ({said.group().strip()}), and pyhost.web has to be root there; give "
+        f"{user} cannot become root on this host ({one_line(said.group())}), and pyhost.web has to be root there; give "
         "that user the right to, or its password (--ask-become-pass, ansible_become_password), or connect as another"
     )
 

@@ -64,8 +64,10 @@ def parse(lines: Iterable[str], flags: int = 0) -> Iterator[Rule]:
 
 def _without_spaces(line: str) -> str:
     """Return a line without spaces at its end; one behind a backslash stays."""
-    kept = re.match(r"(?:(?:\\.|[^\\ ]| (?! *$)))*\\?", line, re.DOTALL)
-    return kept[0] if kept else line
+    stripped = line.rstrip(" ")
+    backslashes = len(stripped) - len(stripped.rstrip("\\"))
+    # Two of them are one, which escapes nothing.
+    return line[: len(stripped) + backslashes % 2]
 
 
 _CLASS = re.compile(r"\[([!^]?)((?:\\.|\[:[a-z]+:\]|[^\\])(?:\\.|\[:[a-z]+:\]|[^\]\\])*)\]", re.DOTALL)
@@ -76,32 +78,38 @@ _CLASSES = {
 NEVER = "(?!)"
 
 
+def _behind_stars(pattern: str, at: int) -> int:
+    while pattern.startswith("*", at):
+        at += 1
+    return at
+
+
 def _expression(pattern: str) -> str:
     found, at = "", 0
     while at < len(pattern):
-        rest = pattern[at:]
-        if stars := len(rest) - len(rest.lstrip("*")):
-            after = rest[stars : stars + 1]
-            at += stars
-            if stars == 1 or after not in ("", "/") or pattern[: at - stars][-1:] not in ("", "/"):
+        ahead = pattern[at : at + 2]
+        if ahead[0] == "*":
+            begin, at = at, _behind_stars(pattern, at)
+            after, before = pattern[at : at + 1], pattern[begin - 1 : begin] if begin else ""
+            if at - begin == 1 or after not in ("", "/") or before not in ("", "/"):
                 found += "[^/]*"
             elif after:
                 found, at = f"{found}(?:.*/)?", at + 1
             else:
                 found += ".*"
-        elif rest[0] == "?":
+        elif ahead[0] == "?":
             found, at = f"{found}[^/]", at + 1
-        elif rest[0] == "[":
-            group = _CLASS.match(rest)
+        elif ahead[0] == "[":
+            group = _CLASS.match(pattern, at)
             if not group:
                 return NEVER
-            found, at = found + _group(group[1], group[2]), at + group.end()
-        elif rest[0] == "\\":
-            if len(rest) < 2:
+            found, at = found + _group(group[1], group[2]), group.end()
+        elif ahead[0] == "\\":
+            if len(ahead) < 2:
                 return NEVER
-            found, at = found + re.escape(rest[1]), at + 2
+            found, at = found + re.escape(ahead[1]), at + 2
         else:
-            found, at = found + re.escape(rest[0]), at + 1
+            found, at = found + re.escape(ahead[0]), at + 1
     return found
 
 

@@ -29,7 +29,19 @@ def test_a_row_says_what_is_done(row: dict[str, t.Any]) -> None:
     assert row["here"] == "yours" or any(key in row for key in ("nginx", "apache", "seen", "why"))
 
 
+def _tests() -> set[str]:
+    """Return the names of all tests, and of the files that hold them."""
+    files = [path for folder in ("molecule", "tests") for path in (ROOT / folder).rglob("test_*.py")]
+    functions = re.findall(r"^ *def (test_\w+)", "".join(path.read_text() for path in files), re.MULTILINE)
+    return {*functions, *(path.stem for path in files)}
+
+
 def test_what_shows_a_control_exists() -> None:
-    tests = "".join(path.read_text() for folder in ("molecule", "tests") for path in (ROOT / folder).rglob("test_*.py"))
-    there = set(re.findall(r"^def (test_\w+)", tests, re.MULTILINE))
-    assert {name for row in TABLE["controls"] for name in row.get("seen", ())} - there == set()
+    assert {name for row in TABLE["controls"] for name in row.get("seen", ())} - _tests() == set()
+
+
+def test_the_tests_that_the_page_names_exist() -> None:
+    named = re.findall(r"`(test_[\w…]+)", (ROOT / "docs" / "security.md").read_text())
+    assert named
+    patterns = [name.replace("…", r"\w+") for name in named]
+    assert [name for name in patterns if not any(re.fullmatch(name, test) for test in _tests())] == []

@@ -42,6 +42,7 @@ def _role(project: Path, model: str, name: str) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the project that has two servers more."""
     copy = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "README.md", copy)
     for folder in NEEDED:
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "golden"))
     catalog = copy / "plugins" / "module_utils" / "_catalog.py"
@@ -88,9 +89,11 @@ def test_the_playbooks_run_them(project: Path) -> None:
 
 
 def test_the_docs_name_them(project: Path) -> None:
-    reference = (project / "docs" / "reference.md").read_text()
-    assert re.search(r"^\| mirror \|.*\|$", reference, re.MULTILINE)
-    assert re.search(r"^\| \|.* echo .*\|$", reference, re.MULTILINE)
+    for page in ("README.md", "docs/reference.md"):
+        text = (project / page).read_text()
+        assert re.search(r"^\| Mirror \|.*\|$", text, re.MULTILINE)
+        assert re.search(r"^\| \|.* Echo .*\|$", text, re.MULTILINE)
+    assert re.search(r"^\| \|.* Mirror .*\|$", (project / "docs" / "servers.md").read_text(), re.MULTILINE)
     pairs = (project / "docs" / "pairs.md").read_text()
     assert re.search(r"^\| mirror \|.*not tested.*\|$", pairs, re.MULTILINE)
     assert " echo scgi " in pairs

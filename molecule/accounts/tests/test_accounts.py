@@ -85,19 +85,21 @@ def test_what_the_host_has_already_is_not_taken_over() -> None:
     converge(*HOSTS)
     for host in HOSTS:
         host.check_output(
-            "useradd --create-home --shell /bin/bash alice; groupadd --system choir; usermod -aG choir alice"
+            "for name in alice bob; do useradd --create-home --shell /bin/bash $name; done;"
+            " groupadd --system choir; usermod -aG choir alice"
         )
     before = [
         host.check_output("getent passwd; getent group; find /etc/sysusers.d /srv/pyhost -maxdepth 1") for host in HOSTS
     ]
     more: dict[str, t.Any] = {name: {"domains": [f"{name}.example"]} for name in ("alice", "choir", "other")}
-    more["other"]["user"] = "alice"
+    more["other"]["user"] = "bob"
     told = _rejected(more=more)
     assert len(told) == len(HOSTS)
     for text in told:
-        assert text.count("\n") == 1
-        assert "app alice, other: user: the account 'alice'" in text
-        assert "it can log in" in text
+        assert text.count("\n") == 2
+        assert "app alice: user: the account 'alice'" in text
+        assert "app other: user: the account 'bob'" in text
+        assert text.count("it can log in") == 2
         assert "app choir: user: the group 'choir'" in text
     after = [
         host.check_output("getent passwd; getent group; find /etc/sysusers.d /srv/pyhost -maxdepth 1") for host in HOSTS

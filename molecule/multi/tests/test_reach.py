@@ -48,6 +48,16 @@ def _connects(host: Host, other: Host, app: str, way: str = "") -> bool:
     script = f"exec 3<>/dev/tcp/{address(other)}/{stable_port(app)}"
     return bool(host.run(f"{way} timeout 3 bash -c {shlex.quote(script)}").succeeded)
 
+# Two ends that open a connection at the same time need no answer with both flags, so nobody may even begin one.
+BEGIN = """
+import socket, sys
+with socket.socket() as end:
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    end.settimeout(3)
+    end.bind((sys.argv[1], int(sys.argv[2])))
+    end.connect((sys.argv[3], 80))
+"""
+
 
 @contextmanager
 def _stopped(host: Host, app: str) -> t.Iterator[None]:
@@ -123,6 +133,14 @@ def test_who_listens_at_an_endpoint_before_it_is_there_gets_nobody(back: Host) -
     with _stopped(back, "on-uwsgi"), _squatting(back, "on-uwsgi"):
         assert not _connects(FRONTS[0], back, "on-uwsgi")
     assert _connects(FRONTS[0], back, "on-uwsgi")
+
+
+def test_nobody_begins_a_connection_from_where_an_endpoint_will_be() -> None:
+    back, words = BACKS[1], f"{shlex.quote(BEGIN)} {address(BACKS[1])} {stable_port('on-uwsgi')} {address(FRONTS[0])}"
+    with _stopped(back, "on-uwsgi"):
+        refused = back.run(f"{SHELL} python3 -c {words}")
+        assert "TimeoutError" in refused.stderr
+        back.check_output(f"python3 -c {words}")
 
 
 def test_an_application_cannot_listen_where_an_endpoint_will_be() -> None:

@@ -17,8 +17,9 @@ from tests.playbook import converge
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()
 
-# The unit and folder of each front end. Apache runs attacker-apache itself.
-SERVERS = {name: row.unit.removesuffix(".service") for name, row in FRONT_ENDS.items() if row.package}
+# The unit and folder of each front end. Apache runs attacker-apache itself, so it is not the last one: what comes after
+# these tests finds the scenario as it was.
+SERVERS = {name: row.unit.removesuffix(".service") for name, row in sorted(FRONT_ENDS.items()) if row.package}
 
 
 @pytest.fixture(scope="module", params=SERVERS, autouse=True)

@@ -68,6 +68,7 @@ def test_applications_have_little_to_attack(host: Host, app: str) -> None:
     assert exposure(host, f"pyhost-{app}.service") <= 1.0
 
 
-@pytest.mark.parametrize("app", ["attacker-flup", "victim-apache"])
-def test_with_the_network_it_is_more(host: Host, app: str) -> None:
-    assert exposure(host, f"pyhost-{app}.service") <= 1.5
+# The first one may make machine code, too.
+@pytest.mark.parametrize(("app", "most"), [("attacker-flup", 1.6), ("victim-apache", 1.5)])
+def test_with_the_network_it_is_more(host: Host, app: str, most: float) -> None:
+    assert exposure(host, f"pyhost-{app}.service") <= most

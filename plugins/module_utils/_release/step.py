@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._errors import PyhostError
+from .._text import end_of, shortened
 from .sandbox import BUILD, MEMORY, SLICE, TASKS, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,6 +24,9 @@ UNITS = "pyhost-*.build.*.service"
 """The units of all steps; no application's name has a dot."""
 
 _TAIL = 256 * 1024
+# Lines of a message, and characters of each of them.
+_LINES = 40
+_LONGEST_LINE = 2000
 # Seconds that output may come after the end of a step.
 _LAST_WORDS = 2
 
@@ -65,9 +69,9 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """All that it wrote, at most the last 40 lines."""
+        """All that it wrote, at most the last 40 lines; of a long line the beginning and the end."""
         lines = [line.rstrip() for line in re.split(r"[\r\n]+", f"{self.out}\n{self.err}") if line.strip()]
-        return "\n".join(lines[-40:])
+        return "\n".join(shortened(line, _LONGEST_LINE, " ") for line in lines[-_LINES:])
 
 
 class StepError(PyhostError):
@@ -143,7 +147,8 @@ class _Said(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.kept += data
-        del self.kept[:-_TAIL]
+        # One byte more shows that something was cut.
+        del self.kept[: -_TAIL - 1]
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.closed.set()
@@ -152,7 +157,7 @@ class _Said(asyncio.Protocol):
         """Return it, as soon as the pipe is closed or a moment after; who lives on may hold it open."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.closed.wait(), _LAST_WORDS)
-        return self.kept.decode("utf-8", "replace")
+        return end_of(self.kept, _TAIL, "replace")
 
 
 async def _communicate(command: Sequence[str], text: bytes) -> Outcome:

@@ -139,5 +139,5 @@ def _unit(folder: Path) -> str:
     """Return the unit that a process belongs to."""
     # What has its own control groups below a unit may name them with any bytes.
     text = decode((folder / "cgroup").read_bytes())
-    groups = re.findall(r"[^/\n]+\.(?:service|scope)(?=/|$)", text, re.MULTILINE)
+    groups = [group for group in re.split(r"[/\n]", text) if group.endswith((".service", ".scope"))]
     return one_line(groups[-1]) if groups else ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import tempfile
 import typing as t
 from dataclasses import dataclass
@@ -48,12 +49,20 @@ echo "{READY}"
 exec "$@"
 """
 
+# A path begins where a word does: without that, a long line of slashes would be read once for each of them.
+_FILE = r"(?<![^\s:\"'])(?P<file>/[^\s:\"']+)"
+_LINE = r"(?P<line>[0-9]{1,9})"
 PLACES = (
-    re.compile(r"(?P<file>/[^\s:\"']+):(?P<line>\d+)"),
+    re.compile(rf"{_FILE}:{_LINE}"),
     # Apache begins with the file that includes the one in which the error is.
-    re.compile(r"line (?P<line>\d+) of (?P<file>/[^\s:\"']+)(?![^\s:\"']|: Syntax error on line)"),
-    re.compile(r"(?P<file>/[^\s:\"']+) line:? (?P<line>\d+)"),
+    re.compile(rf"line {_LINE} of {_FILE}(?![^\s:\"']|: Syntax error on line)"),
+    re.compile(rf"{_FILE} line:? {_LINE}"),
 )
+# Of what a test prints, so many lines and characters of each are searched for a place.
+_LINES = 1000
+_LONGEST_LINE = 1000
+# Bytes of a configuration in which an application is looked up.
+_LARGEST = 4 * 1024 * 1024
 APPLICATION = re.compile(r"^\s*[#;/]+ application (\S+)")
 
 
@@ -118,7 +127,9 @@ def reject(test: Test, status: int, output: str, copy: Path) -> None:
     if complaint is not None:
         # A script of the role is run by a shell: its copy may be where nothing can be executed.
         name = test.command[1] if test.command[0] == "sh" else test.command[0]
-        raise blame(f"{name} rejects the configuration", complaint, test.folder, copy)
+        file, line = _place(complaint) or (None, None)
+        application = _application(copy, os.path.relpath(file, test.folder), line) if file and line else None
+        raise blame(f"{name} rejects the configuration", complaint, application, file=file, line=line)
 
 
 def _change(copy: Path, folder: Path, change: Change) -> bool:
@@ -135,34 +146,42 @@ def _change(copy: Path, folder: Path, change: Change) -> bool:
     return True
 
 
-def blame(what: str, words: str, folder: Path | None = None, copy: Path | None = None,
-          application: str | None = None) -> PyhostError:
-    """Return the error that has a command's words and, where they name a line of a file, the application it is of.
+def blame(what: str, words: str, application: str | None = None, **details: t.Any) -> PyhostError:
+    """Return the error that has a command's words, and names the application that they are about.
 
-    Files below `folder` are read in `copy`. `application` is used where no file tells a better one.
+    The words may be an application's own, so nothing that they name is opened.
     """
-    for pattern in PLACES:
-        found = pattern.search(words)
-        if found:
-            file, line = found["file"], int(found["line"])
-            path = Path(file)
-            if folder and copy and path.is_relative_to(folder):
-                path = copy / path.relative_to(folder)
-            application = _application(path, line) or application
-            break
-    else:
-        file, line = None, None
     head = f"application {application}: {what}" if application else what
-    return PyhostError(f"{head}: {words}", file=file, line=line, application=application)
+    return PyhostError(f"{head}: {words}", application=application, **details)
 
 
-def _application(path: Path, line: int) -> str | None:
-    """Return the application whose mark is nearest above that line."""
+def _place(words: str) -> tuple[str, int] | None:
+    """Return the file and the line that a server's own test names; None where it names none."""
+    lines = [line[:_LONGEST_LINE] for line in words.splitlines()[:_LINES]]
+    for pattern in PLACES:
+        for found in filter(None, map(pattern.search, lines)):
+            return found["file"], int(found["line"])
+    return None
+
+
+def _application(folder: Path, name: str, line: int) -> str | None:
+    """Return the application whose mark is nearest above a line of a file of the folder; None for any other file."""
+    if os.pardir in Path(name).parts:
+        return None
     try:
-        lines = path.read_text(errors="replace").splitlines()[:line]
-    except OSError:
+        with open(folder / name, "rb", opener=_open) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+                return None
+            lines = file.read(_LARGEST).decode(errors="replace").splitlines()[:line]
+    except (OSError, ValueError):
         return None
     return next((found[1] for text in reversed(lines) if (found := APPLICATION.search(text))), None)
+
+
+def _open(path: str, flags: int) -> int:
+    # What is in the place of a file may be a pipe, which nobody writes.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def _sections(text: str) -> dict[str, list[str]]:

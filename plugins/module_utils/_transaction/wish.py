@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._gateway import status_of
-from .._text import decode
+from .._text import end_of
 from .._web import healthy
 
 # Lines of a server's log that a message quotes.
@@ -63,8 +63,9 @@ class Probe:
         if not self.log or self.logged() <= since:
             return ""
         with self.log.open("rb") as file:
-            file.seek(max(since, self.logged() - LOGGED))
-            lines = decode(file.read(LOGGED)).splitlines()
+            # One byte more shows that something was cut.
+            file.seek(max(since, self.logged() - LOGGED - 1))
+            lines = end_of(file.read(LOGGED + 1), LOGGED).splitlines()
         return "\n" + "\n".join(lines[-SAID:])
 
 

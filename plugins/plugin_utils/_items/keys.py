@@ -32,7 +32,13 @@ def _health(description: str) -> Key:
                 example="shop.example.org",
                 check=checks.line,
             ),
-            Key("https", "bool", "Whether the front end is asked over TLS, at port 443.", default=False, example=True),
+            Key(
+                "https",
+                "bool",
+                "Whether to send the request to the front end over TLS, at port 443.",
+                default=False,
+                example=True,
+            ),
         ),
         example={"path": "/health"},
     )
@@ -47,7 +53,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     Key(
         "server_requirements",
         "list",
-        "What the back end needs in the venv, beside the application's own requirements.",
+        "Requirements of the back end in the venv, beside those of the application.",
         default=[],
         elements="str",
         example=["pyuwsgi"],
@@ -63,7 +69,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("writable_paths"),
     like("jit"),
     like("limits"),
-    _health("The request that a new release must answer before it is complete, asked in its sandbox."),
+    _health("Request that a new release must answer in its sandbox before it is complete."),
     Key(
         "published",
         "list",
@@ -76,7 +82,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     Key(
         "run_once_steps",
         "bool",
-        "Whether this host runs the setup steps with once: true.",
+        "Whether to run the setup steps with once: true on this host.",
         default=True,
         example=False,
     ),
@@ -91,21 +97,21 @@ _PROCESS: tuple[Key, ...] = (
     Key(
         "release",
         "str",
-        "Folder with the links next and current that the role app made; left out: code and venv are used as they are.",
+        "Folder with the links next and current, as the role app creates it. Default: code and venv are used directly.",
         example="/srv/pyhost/shop",
         check=checks.file_path,
     ),
     Key(
         "code",
         "str",
-        "Folder of the code; left out: current/code of the release folder.",
+        "Folder of the code. Default: current/code of the release folder.",
         example="/srv/pyhost/shop/current/code",
         check=checks.file_path,
     ),
     Key(
         "venv",
         "str",
-        "Folder of the venv; left out: current/venv of the release folder.",
+        "Folder of the venv. Default: current/venv of the release folder.",
         example="/srv/pyhost/shop/current/venv",
         check=checks.file_path,
     ),
@@ -117,11 +123,11 @@ _PROCESS: tuple[Key, ...] = (
     like("writable_paths"),
     like("jit"),
     like("limits"),
-    _health("The request that must be answered through the front end once a new release is in service (tasks switch)."),
+    _health("Request that must be answered through the front end when a new release is live (tasks switch)."),
     Key(
         "listen",
         "list",
-        "Endpoints: paths of unix sockets, or address:port; left out: /run/pyhost/NAME.sock.",
+        "Endpoints: paths of unix sockets, or address:port. Default: /run/pyhost/NAME.sock.",
         elements="str",
         example=["/run/pyhost/shop.sock"],
         check=checks.line,
@@ -166,7 +172,7 @@ DAEMON: tuple[Key, ...] = (
     Key(
         "script",
         "str",
-        "The WSGI script file, which the account can read.",
+        "WSGI script file, which the account can read.",
         required=True,
         example="/etc/pyhost/mod_wsgi/shop.wsgi",
         check=checks.file_path,
@@ -187,7 +193,7 @@ _MOUNT: tuple[Key, ...] = (
     Key(
         "app",
         "str",
-        "Name of the application, used in comments and messages.",
+        "Name of the application in comments and messages.",
         required=True,
         example="shop",
         check=checks.name,
@@ -196,7 +202,7 @@ _MOUNT: tuple[Key, ...] = (
     Key(
         "endpoints",
         "list",
-        "Where the application listens: paths of unix sockets, or address:port.",
+        "Endpoints of the application: paths of unix sockets, or address:port.",
         default=[],
         elements="str",
         example=["/run/pyhost/shop.sock"],
@@ -205,7 +211,7 @@ _MOUNT: tuple[Key, ...] = (
     *(
         like(
             name,
-            description=f"{title} files; URL inside the mount: absolute path.",
+            description=f"{title} files: URLs inside the mount, and their absolute paths.",
             check=checks.absolute_path,
             example={"/static/": "/srv/shop/static"},
         )
@@ -237,8 +243,7 @@ def _mount_keys(row: FrontEnd) -> tuple[Key, ...]:
     daemon = Key(
         "daemon",
         "dict",
-        f"Instead of endpoints, where the protocol is {INSIDE_THE_FRONT_END}: the processes that {row.title} starts"
-        " itself.",
+        f"Processes that {row.title} starts itself, instead of endpoints. Only with protocol {INSIDE_THE_FRONT_END}.",
         options=DAEMON,
         example={"user": "shop", "venv": "/srv/shop/venv", "script": "/etc/pyhost/mod_wsgi/shop.wsgi"},
     )

@@ -52,7 +52,7 @@ def _back_end(row: BackEnd) -> Role:
             Key(
                 f"backend_{name}_other_apps",
                 "list",
-                "Names of applications that other back ends of this host may be running; theirs is not removed.",
+                "Names of applications that other back ends of this host may run. Their services are not removed.",
                 default=[],
                 elements="str",
                 example=["blog"],
@@ -61,8 +61,8 @@ def _back_end(row: BackEnd) -> Role:
             Key(
                 f"backend_{name}_health_urls",
                 "list",
-                "Where a release that is put in service must answer: `endpoint`, its own one, and addresses at which"
-                " this host publishes it.",
+                "Addresses at which a release must answer when it goes live: `endpoint` for its own, and URLs at"
+                " which this host publishes it.",
                 default=[],
                 elements="str",
                 example=["endpoint", "http://127.0.0.1:80/"],
@@ -70,7 +70,7 @@ def _back_end(row: BackEnd) -> Role:
             Key(
                 f"backend_{name}_web_group",
                 "str",
-                "Group that may connect to the applications' unix sockets: the front end's.",
+                "Group of the front end, which may connect to the applications' unix sockets.",
                 default=WEB_GROUP,
                 example="www-data",
             ),
@@ -112,7 +112,7 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
     listen_tls = Key(
         f"{role}_listen_tls",
         "list",
-        f"What {row.title} listens on for sites with TLS, in the same forms.",
+        f"Ports and addresses on which {row.title} listens for sites with TLS, in the same forms.",
         default=["443", "[::]:443"],
         elements="str",
         example=["443"],
@@ -121,7 +121,7 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
         Key(
             f"{role}_listen",
             "list",
-            f"What {row.title} listens on: a port, address:port or [address]:port.",
+            f"Ports and addresses on which {row.title} listens: port, address:port or [address]:port.",
             default=list(row.listen),
             elements="str",
             example=["80"],
@@ -130,7 +130,8 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
         Key(
             f"{role}_probe_url",
             "str",
-            f"Where on this host {row.title} must answer with the new configuration before the old one is given up.",
+            f"URL on this host at which {row.title} must answer with the new configuration."
+            " Otherwise the old one is restored.",
             default=PROBE_URL,
             example="http://127.0.0.1:8080/",
         ),
@@ -139,7 +140,7 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
 
 _APP = Role(
     "Build the releases of Python applications",
-    "Users, folders, one venv a release, setup steps and static files of any number of applications.",
+    "Accounts, folders, one venv for each release, setup steps and static files of any number of applications.",
     (
         _items(
             "app_apps",
@@ -150,7 +151,7 @@ _APP = Role(
         Key(
             "app_build_env",
             "dict",
-            "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+            "Environment variables of every build command, for example for your own package index, CA or proxy.",
             default={},
             secret=True,
             example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
@@ -158,7 +159,7 @@ _APP = Role(
         Key(
             "app_installer",
             "str",
-            "What fills the venvs; auto takes uv where the host has it.",
+            "Program that fills the venvs. auto uses uv if the host has it.",
             default="auto",
             choices=("auto", "uv", "pip"),
             example="uv",
@@ -166,14 +167,14 @@ _APP = Role(
         Key(
             "app_web_group",
             "str",
-            "Group of the front end, which alone may read published files.",
+            "Group of the front end. Only it may read published files.",
             default=WEB_GROUP,
             example="www-data",
         ),
         Key(
             "app_absent",
             "list",
-            "Names of applications whose code is removed; their data stays.",
+            "Names of applications whose code is removed. Their data is kept.",
             default=[],
             elements="str",
             example=["blog"],
@@ -182,7 +183,7 @@ _APP = Role(
         Key(
             "app_purge",
             "list",
-            "Names among app_absent whose data is removed too; their accounts are locked.",
+            "Names in app_absent whose data is removed too, and whose accounts are locked.",
             default=[],
             elements="str",
             example=["blog"],
@@ -191,7 +192,7 @@ _APP = Role(
         Key(
             "app_rollback",
             "dict",
-            "Applications to roll back (tasks rollback): name and ID of the release, empty for the one before.",
+            "Applications to roll back (tasks rollback), and the ID of the release. An empty text is the one before.",
             default={},
             example={"shop": ""},
             check_key=checks.name,

@@ -25,7 +25,7 @@ SOURCE = (
     Key(
         "git",
         "str",
-        "URL of a git repository that the host clones; https://USER:TOKEN@HOST/… for a private one.",
+        "URL of a git repository that the host clones, such as https://USER:TOKEN@HOST/… for a private one.",
         example="https://git.example.org/shop.git",
         check=checks.line,
     ),
@@ -40,22 +40,23 @@ SOURCE = (
     Key(
         "path",
         "str",
-        "Folder on the controller; a relative one lies beside the inventory. Not sent are what .gitignore and"
-        " .pyhostignore leave out, and files that look like secrets.",
+        "Folder on the controller, relative to the inventory. Files that .gitignore or .pyhostignore exclude, and"
+        " files that look like secrets, are not sent.",
         example="./shop",
         check=checks.line,
     ),
     Key(
         "archive",
         "str",
-        "URL, or file on the controller, of a tar or zip archive; a single folder at its top is left out.",
+        "URL, or file on the controller, of a tar or zip archive. If all files are in one top folder, its content"
+        " is used.",
         example="https://example.org/shop-1.4.tar.gz",
         check=checks.line,
     ),
     Key(
         "checksum",
         "str",
-        "Digest that the archive must have.",
+        "Digest of the archive.",
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         check=checks.pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits"),
     ),
@@ -65,7 +66,7 @@ HEALTH = (
     Key(
         "path",
         "str",
-        "URL path, inside the mount, that is asked.",
+        "URL path of the request, inside the mount.",
         default="/",
         example="/health",
         check=checks.url,
@@ -73,7 +74,7 @@ HEALTH = (
     Key(
         "status",
         "list",
-        "Answers that mean healthy; left out: all below 500.",
+        "Statuses that mean healthy. Default: all below 500.",
         elements="int",
         example=[200],
         check=checks.at_least(100, 599),
@@ -81,7 +82,7 @@ HEALTH = (
     Key(
         "timeout",
         "int",
-        "Seconds that import and answer may take together.",
+        "Maximum time in seconds for import and answer together.",
         default=30,
         example=30,
         check=checks.at_least(1, 3600),
@@ -107,15 +108,15 @@ LIMITS = (
     Key(
         "cpu",
         "str",
-        "Most processor time, 100% is one core; left out: no limit.",
+        "Maximum processor time, where 100% is one core. Default: no limit.",
         example="100%",
         check=checks.pattern(r"[1-9][0-9]*%", "a percentage such as 100%"),
     ),
-    Key("body", "str", "Largest request body.", default="10M", example="10M", check=checks.size),
+    Key("body", "str", "Maximum size of a request body.", default="10M", example="10M", check=checks.size),
     Key(
         "timeout",
         "int",
-        "Seconds that one request may take.",
+        "Maximum time in seconds for one request.",
         default=60,
         example=60,
         check=checks.at_least(1, 86400),
@@ -123,16 +124,15 @@ LIMITS = (
     Key(
         "requests",
         "str",
-        "Requests to the application in a second (10/s) or a minute (600/m) from one address, and as many more at once;"
-        " what is above gets 429. With nginx only; left out: no limit.",
+        "Maximum rate of requests from one address, for each second (10/s) or minute (600/m), and as many more at"
+        " once. Others get 429. With nginx only. Default: no limit.",
         example="10/s",
         check=checks.pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
     ),
     Key(
         "connections",
         "int",
-        "Requests to the application at a time from one address; what is above gets 429. With nginx only; left out: no"
-        " limit.",
+        "Maximum number of simultaneous requests from one address. Others get 429. With nginx only. Default: no limit.",
         example=20,
         check=checks.at_least(1, 65535),
     ),
@@ -143,7 +143,7 @@ APP: tuple[Key, ...] = (
     Key(
         "domains",
         "list",
-        "Host names that the application answers, with a leading *. for all names below one.",
+        "Host names of the application, such as shop.example.org or *.example.org.",
         default=[],
         elements="str",
         example=["shop.example.org"],
@@ -152,14 +152,14 @@ APP: tuple[Key, ...] = (
     Key(
         "default",
         "bool",
-        "Also answer hosts that no application names; otherwise they get no application.",
+        "Whether to answer hosts that no application names.",
         default=False,
         example=True,
     ),
     Key(
         "path",
         "str",
-        "Mount point; the application sees it as SCRIPT_NAME.",
+        "Mount point, which the application gets as SCRIPT_NAME.",
         default="/",
         example="/shop",
         check=checks.mount_path,
@@ -167,8 +167,8 @@ APP: tuple[Key, ...] = (
     Key(
         "tls",
         "raw",
-        "Encryption: off; self_signed; acme, a certificate that an ACME server such as Let's Encrypt issues and certbot"
-        " renews; or {certificate: …, key: …}, absolute paths on the front end's host, or PEM text. All but off"
+        "Certificate of the domains: off, self_signed, acme (issued by an ACME server such as Let's Encrypt), or"
+        " {certificate: …, key: …}. These are absolute paths on the front end's host, or PEM text. All but off"
         " redirect from HTTP.",
         default="off",
         example="acme",
@@ -178,7 +178,7 @@ APP: tuple[Key, ...] = (
     Key(
         "hsts",
         "str",
-        "Strict-Transport-Security over TLS; empty: none.",
+        "Value of Strict-Transport-Security over TLS. An empty value sends no such header.",
         default="max-age=63072000",
         example="max-age=63072000; includeSubDomains",
         check=checks.pattern(
@@ -189,15 +189,15 @@ APP: tuple[Key, ...] = (
     Key(
         "source",
         "dict",
-        "Where the code comes from: git, path or archive; left out: the application is among its requirements.",
+        "Origin of the code: git, path or archive. Default: the application is one of its requirements.",
         options=SOURCE,
         example={"path": "./shop"},
     ),
     Key(
         "requirements",
         "list",
-        "Lines as pip reads them; left out: the source's own requirements.txt, pyproject.toml or setup.py;"
-        " an empty list: nothing, and no pip in the venv.",
+        "Lines as pip reads them. Default: the source's requirements.txt, pyproject.toml or setup.py. With an empty"
+        " list nothing is installed, and the venv has no pip.",
         elements="str",
         example=["Django==5.2.8", "-r requirements.txt"],
         check=checks.line,
@@ -213,7 +213,7 @@ APP: tuple[Key, ...] = (
     Key(
         "wsgi",
         "str",
-        "The WSGI callable, module:callable.",
+        "WSGI callable, as module:callable.",
         required=True,
         example="shop.wsgi:application",
         check=checks.wsgi,
@@ -221,7 +221,7 @@ APP: tuple[Key, ...] = (
     Key(
         "backend",
         "str",
-        "The server that runs the application.",
+        "Server that runs the application.",
         default=DEFAULT_BACK_END,
         choices=tuple(BACK_ENDS),
         example=DEFAULT_BACK_END,
@@ -229,16 +229,16 @@ APP: tuple[Key, ...] = (
     Key(
         "protocol",
         "str",
-        "Protocol between front end and back end; left out: the first that both know.",
+        "Protocol between front end and back end. Default: the first that both know.",
         choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
         example="uwsgi",
     ),
-    Key("processes", "int", "Worker processes.", default=2, example=4, check=checks.at_least(1, 1024)),
-    Key("threads", "int", "Threads of each process.", default=2, example=8, check=checks.at_least(1, 1024)),
+    Key("processes", "int", "Number of worker processes.", default=2, example=4, check=checks.at_least(1, 1024)),
+    Key("threads", "int", "Number of threads in each process.", default=2, example=8, check=checks.at_least(1, 1024)),
     Key(
         "env",
         "dict",
-        "Environment of the application and of its setup steps.",
+        "Environment variables of the application and its setup steps.",
         default={},
         secret=True,
         example={"DJANGO_SETTINGS_MODULE": "shop.settings"},
@@ -248,16 +248,16 @@ APP: tuple[Key, ...] = (
     Key(
         "network",
         "bool",
-        "Let the application open network connections itself; without it, it reaches unix sockets only."
-        " Setup steps always may.",
+        "Whether to let the application open network connections. Otherwise it can connect to unix sockets only."
+        " Setup steps always have the network.",
         default=False,
         example=True,
     ),
     Key(
         "writable_paths",
         "list",
-        "Folders outside its data folder that the application and its setup steps may write too. The operator makes"
-        " them, and gives the account the right to write there.",
+        "Folders outside its data folder that the application and its setup steps may write. You create them and"
+        " give the account the right to write there.",
         default=[],
         elements="str",
         example=["/srv/uploads"],
@@ -266,15 +266,16 @@ APP: tuple[Key, ...] = (
     Key(
         "jit",
         "bool",
-        "Let the application make machine code and run it, as numba, PyPy and the callbacks of ctypes and cffi do.",
+        "Whether to let the application create machine code and run it, as numba, PyPy and the callbacks of ctypes"
+        " and cffi do.",
         default=False,
         example=True,
     ),
     Key(
         "static",
         "dict",
-        "Static files that the front end serves itself; URL inside the mount: path in the release, or absolute."
-        " A URL that ends in / is a folder.",
+        "Static files that the front end serves itself: URLs inside the mount, and their paths in the release or"
+        " absolute paths. A URL that ends in / is a folder.",
         default={},
         example={"/static/": "static", "/favicon.ico": "static/favicon.ico"},
         check=checks.file_path,
@@ -283,7 +284,7 @@ APP: tuple[Key, ...] = (
     Key(
         "static_max_age",
         "int",
-        "Seconds that browsers and caches may keep a static file.",
+        "Time in seconds for which browsers and caches may keep a static file.",
         default=3600,
         example=86400,
         check=checks.at_least(0, 31536000),
@@ -291,8 +292,8 @@ APP: tuple[Key, ...] = (
     Key(
         "private",
         "dict",
-        "Folders whose files the front end sends only where the application answers with X-Accel-Redirect;"
-        " URL inside the mount: path in the release, or absolute.",
+        "Folders whose files the front end sends only if the application answers with X-Accel-Redirect: URLs inside"
+        " the mount, and their paths in the release or absolute paths.",
         default={},
         example={"/protected/": "/var/lib/pyhost/shop/invoices"},
         check=checks.file_path,
@@ -301,7 +302,7 @@ APP: tuple[Key, ...] = (
     Key(
         "headers",
         "dict",
-        "Headers of every answer, where the application does not give them itself; '' takes one away. Without a word: "
+        "Headers of every answer in which the application does not set them. An empty value removes one. Default: "
         + ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
         + ".",
         default={},
@@ -312,15 +313,15 @@ APP: tuple[Key, ...] = (
     Key(
         "htaccess",
         "bool",
-        "Let Apache read the .htaccess files in folders of static files.",
+        "Whether to let Apache read the .htaccess files in folders of static files.",
         default=False,
         example=True,
     ),
     Key(
         "setup",
         "list",
-        "Command lines run in each new release as the application's user, the venv first in PATH;"
-        " {run: …, once: true} for one that a single host runs.",
+        "Command lines that run in each new release as the application's user, with the venv first in PATH. {run:"
+        " …, once: true} runs on one host only.",
         default=[],
         elements="raw",
         example=["python manage.py migrate --noinput"],
@@ -329,7 +330,7 @@ APP: tuple[Key, ...] = (
     Key(
         "build_timeout",
         "int",
-        "Seconds that one step of a build may take: to get the source, to fill the venv, each line of setup.",
+        "Maximum time in seconds for one step of a build: getting the source, filling the venv, each line of setup.",
         default=1800,
         example=3600,
         check=checks.at_least(1, 86400),
@@ -337,7 +338,7 @@ APP: tuple[Key, ...] = (
     Key(
         "health",
         "dict",
-        "The request that a new release must answer before it takes traffic; asked in its sandbox.",
+        "Request that a new release must answer in its sandbox before it goes live.",
         default={},
         options=HEALTH,
         example={"path": "/health"},
@@ -345,7 +346,8 @@ APP: tuple[Key, ...] = (
     Key(
         "keep",
         "int",
-        "Releases kept for a way back; those in service, next in line and the one before always are.",
+        "Number of releases that a host keeps for rollbacks. The live one, the next one and the one before are"
+        " always kept.",
         default=5,
         example=5,
         check=checks.at_least(1, 1000),
@@ -353,7 +355,7 @@ APP: tuple[Key, ...] = (
     Key(
         "limits",
         "dict",
-        "What the application may use.",
+        "Limits of the application.",
         default={},
         options=LIMITS,
         example={"memory": "1G"},
@@ -361,29 +363,29 @@ APP: tuple[Key, ...] = (
     Key(
         "user",
         "str",
-        "Account that runs the application. Default: its own, named like the application. Applications that name the"
-        " same account share it; an account that exists on the host already is used only if it is named here.",
+        "Account that runs the application. Default: its own, named like the application. Applications that name"
+        " the same account share it. An account that exists on the host already is used only if it is named here.",
         example="shop",
         check=check_user,
     ),
     Key(
         "hosts",
         "str",
-        "Group or host pattern of the back-end hosts that run it; left out: all of them.",
+        "Group or host pattern of the back-end hosts that run it. Default: all of them.",
         example="backends_a",
         check=checks.line,
     ),
     Key(
         "port",
         "int",
-        "TCP port towards front ends on other hosts; left out: a stable one from 20000 to 29999 made of the name.",
+        "TCP port for front ends on other hosts. Default: a stable port from 20000 to 29999, derived from the name.",
         example=20001,
         check=checks.at_least(1024, 65535),
     ),
     Key(
         "state",
         "str",
-        "absent removes all of the application but its data.",
+        "Desired state. absent removes all of the application except its data.",
         default="present",
         choices=("present", "absent"),
         example="absent",
@@ -391,14 +393,15 @@ APP: tuple[Key, ...] = (
     Key(
         "purge",
         "bool",
-        "With absent: remove the data too, kill what runs as the account, and lock the account for good.",
+        "Whether to remove the data too, with state absent. This also kills all processes of the account and locks"
+        " it for good.",
         default=False,
         example=True,
     ),
     Key(
         "extra",
         "dict",
-        "Raw lines at the end of the site, per front end.",
+        "Raw lines at the end of the site, for each front end.",
         default={},
         options=tuple(
             Key(

@@ -14,14 +14,14 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_app_defaults",
         "dict",
-        "Keys that lie under every application's own.",
+        "Keys of every application that its own description does not set.",
         default={},
         example={"processes": 4},
     ),
     Key(
         "pyhost_frontend",
         "str",
-        "The front end of the host.",
+        "Front end of the host.",
         default=DEFAULT_FRONT_END,
         choices=tuple(FRONT_ENDS),
         example=DEFAULT_FRONT_END,
@@ -29,14 +29,14 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_address",
         "str",
-        "Address at which other hosts reach this one; left out: ansible_host.",
+        "Address at which other hosts reach this one. Default: ansible_host.",
         example="10.0.0.11",
         check=checks.pattern(r"[A-Za-z0-9.:_-]+", "an address"),
     ),
     Key(
         "pyhost_hosts",
         "str",
-        "Host pattern of the play, given with -e; hosts outside it have no part in the model.",
+        "Host pattern of the play, given with -e. Hosts outside it are ignored.",
         default="all",
         example="web",
         check=checks.line,
@@ -44,37 +44,37 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_only",
         "raw",
-        "Applications of the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
+        "Applications for the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
         example="shop,blog",
         check=checks.names,
     ),
     Key(
         "pyhost_release",
         "str",
-        "ID of the release to which the playbook rollback goes back, given with -e.",
+        "ID of the release that the playbook rollback restores, given with -e. Default: the release before.",
         example="0a1b2c3d4e5f6789",
         check=checks.pattern(r"[0-9a-f]+", "the ID of a release, hexadecimal digits"),
     ),
     Key(
         "pyhost_serial",
         "raw",
-        "How many hosts at a time the playbook deploy puts a release in service on, as Ansible's serial; given with -e."
-        " Left out: first one, then all others.",
+        "Number of hosts on which the playbook deploy switches releases at a time, as Ansible's serial; given with"
+        " -e. Default: first one, then all others.",
         example=2,
         check=checks.batches,
     ),
     Key(
         "pyhost_max_fail_percentage",
         "int",
-        "Where more of the hosts at a time fail than this percentage, the playbook deploy ends, as with Ansible's"
-        " max_fail_percentage; given with -e. Left out: none may fail.",
+        "Percentage of these hosts that may fail before the playbook deploy ends, as Ansible's max_fail_percentage;"
+        " given with -e. Default: none may fail.",
         example=20,
         check=checks.at_least(0, 100),
     ),
     Key(
         "pyhost_trusted_proxies",
         "list",
-        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted.",
         default=[],
         elements="str",
         example=["10.0.0.0/8"],
@@ -83,7 +83,7 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_access_log",
         "str",
-        "Format of the access logs; json is one object a line, with the time that each request took.",
+        "Format of the access logs. json writes one object for each request, with its duration.",
         default=ACCESS_LOGS[0],
         choices=ACCESS_LOGS,
         example="json",
@@ -91,7 +91,7 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_tls_profile",
         "str",
-        "Mozilla's profile of protocols and ciphers; modern is TLS 1.3 alone.",
+        "Mozilla's profile of protocols and ciphers. modern is TLS 1.3 only.",
         default=TLS_PROFILES[0],
         choices=TLS_PROFILES,
         example="modern",
@@ -99,28 +99,28 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_http3",
         "bool",
-        "Offer HTTP/3 beside HTTP/2; nginx of Debian 13 can.",
+        "Whether to offer HTTP/3 beside HTTP/2. With nginx on Debian 13 only.",
         default=False,
         example=True,
     ),
     Key(
         "pyhost_acme_email",
         "str",
-        "Where the ACME server writes to; left out: nowhere.",
+        "Contact address for the ACME account. Optional.",
         example="hostmaster@example.org",
         check=checks.pattern(r"[^\s@]+@[^\s@]+", "an email address"),
     ),
     Key(
         "pyhost_acme_server",
         "str",
-        "Directory URL of the ACME server, whose terms of service are agreed to; left out: Let's Encrypt.",
+        "Directory URL of the ACME server. You agree to its terms of service. Default: Let's Encrypt.",
         example="https://acme-staging-v02.api.letsencrypt.org/directory",
         check=checks.pattern(r"https://\S+", "a URL that begins with https://"),
     ),
     Key(
         "pyhost_build_env",
         "dict",
-        "Environment of every build command, for a package index, a CA or a proxy of one's own.",
+        "Environment variables of every build command, for example for your own package index, CA or proxy.",
         default={},
         secret=True,
         example={"PIP_INDEX_URL": "https://pypi.example.org/simple"},
@@ -130,7 +130,7 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_installer",
         "str",
-        "What fills the venvs; auto takes uv where the host has it.",
+        "Program that fills the venvs. auto uses uv if the host has it.",
         default="auto",
         choices=("auto", "uv", "pip"),
         example="uv",
@@ -138,21 +138,21 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_status_format",
         "str",
-        "What the playbook status makes, given with -e; left out: a table.",
+        "Output of the playbook status, given with -e. Default: a table.",
         choices=("table", "json", "html"),
         example="html",
     ),
     Key(
         "pyhost_status_file",
         "str",
-        "File on the controller that the playbook status writes, given with -e; left out: it prints, but for html,"
-        " which is ./pyhost-status.html.",
+        "File on the controller that the playbook status writes, given with -e. Default: ./pyhost-status.html for"
+        " html, otherwise none.",
         example="status.json",
     ),
     Key(
         "pyhost_status_strict",
         "bool",
-        "Let the playbook status fail when something is not healthy or differs from the inventory.",
+        "Whether to let the playbook status fail if something is not healthy or differs from the inventory.",
         default=False,
         example=True,
     ),

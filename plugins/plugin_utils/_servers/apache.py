@@ -35,15 +35,15 @@ SERVER = FrontEndServer(
         Key(
             "frontend_apache_workers",
             "int",
-            "Worker processes at most, started as they are needed; each works on 64 requests at a time and keeps some"
-            " 4000 idle connections open.",
+            "Maximum number of worker processes, started on demand. Each answers 64 requests at a time and keeps"
+            " some 4000 idle connections open.",
             default=16,
             example=32,
         ),
         Key(
             "frontend_apache_modules",
             "list",
-            "Modules to load beside those that the sites need, for raw lines.",
+            "Modules to load beside those that the sites need, for use in raw lines.",
             default=[],
             elements="str",
             example=["ratelimit"],
@@ -52,7 +52,7 @@ SERVER = FrontEndServer(
         Key(
             "frontend_apache_server_extra",
             "list",
-            "Raw lines outside of all sites.",
+            "Raw lines of Apache's configuration outside of any site.",
             default=[],
             elements="str",
             example=["MaxConnectionsPerChild 100000"],

@@ -103,7 +103,7 @@ SERVER = FrontEndServer(
         Key(
             "frontend_cherokee_archive",
             "str",
-            "Archive of an installed tree: a file on the controller, or a URL. Only what is below the prefix is taken.",
+            "Archive of an installed tree: a file on the controller, or a URL. Only files below the prefix are used.",
             example="files/cherokee.tar.gz",
         ),
         Key(
@@ -115,13 +115,13 @@ SERVER = FrontEndServer(
         Key(
             "frontend_cherokee_checksum",
             "str",
-            "Digest of the archive or package; obligatory for a URL.",
+            "Digest of the archive or package. Required for a URL.",
             example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
         Key(
             "frontend_cherokee_packages",
             "list",
-            "Packages of a repository that the host knows: Cherokee itself, or libraries that an archive needs.",
+            "Packages from a repository of the host: Cherokee itself, or libraries that an archive needs.",
             default=[],
             elements="str",
             example=["cherokee"],
@@ -129,21 +129,21 @@ SERVER = FrontEndServer(
         Key(
             "frontend_cherokee_prefix",
             "str",
-            "Folder that the tree of the archive was made for, or where Cherokee is already.",
+            "Folder for which the tree of the archive was built, or in which Cherokee is installed already.",
             default="/opt/cherokee",
             example="/srv/cherokee",
         ),
         Key(
             "frontend_cherokee_admin",
             "bool",
-            "Run Cherokee's administration page on 127.0.0.1:9090; refused where the host has no Python 2.7.",
+            "Whether to run Cherokee's administration page on 127.0.0.1:9090. It needs Python 2.7 on the host.",
             default=False,
             example=True,
         ),
         Key(
             "frontend_cherokee_connections",
             "int",
-            "Connections to visitors at a time.",
+            "Maximum number of simultaneous connections to visitors.",
             default=8192,
             example=16384,
         ),

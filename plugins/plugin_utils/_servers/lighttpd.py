@@ -29,7 +29,7 @@ SERVER = FrontEndServer(
         Key(
             "frontend_lighttpd_max_connections",
             "int",
-            "Connections to visitors at a time.",
+            "Maximum number of simultaneous connections to visitors.",
             default=8192,
             example=16384,
         ),

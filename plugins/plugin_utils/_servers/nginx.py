@@ -16,7 +16,7 @@ SERVER = FrontEndServer(
         Key(
             "frontend_nginx_worker_connections",
             "int",
-            "Connections of each worker process, to visitors and to applications together.",
+            "Maximum number of connections of each worker process, to visitors and applications together.",
             default=8192,
             example=16384,
         ),

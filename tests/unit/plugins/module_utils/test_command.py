@@ -66,7 +66,12 @@ def test_a_process_that_it_left_may_write_forever() -> None:
 def test_only_the_end_of_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_command, "LARGEST", 1000)
     output = _shell("seq 100000")[1]
-    assert (len(output), output[-7:]) == (1000, "100000\n")
+    assert (len(output), output[0], output[-7:]) == (1001, "…", "100000\n")
+
+
+def test_what_is_kept_as_a_whole_has_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_command, "LARGEST", 5)
+    assert _shell("echo word")[1] == "word\n"
 
 
 def test_handles_are_passed_on() -> None:

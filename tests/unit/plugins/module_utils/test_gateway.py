@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils import _gateway
 from ansible_collections.pyhost.web.plugins.module_utils._gateway import endpoint, status_of
+from ansible_collections.pyhost.web.plugins.module_utils._mask import STARS, Mask
 from ansible_collections.pyhost.web.plugins.module_utils._transaction.host import Host
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,6 +206,15 @@ def test_any_bytes_are_a_status_line_or_no_answer(pieces: list[bytes]) -> None:
     else:
         assert status_of(line) is None or 100 <= int(line[:3]) <= 999
         assert len(line) <= _gateway.LARGEST + len(b"".join(pieces))
+
+
+SECRET = "caf\u00e9-hunter22"
+
+
+@pytest.mark.parametrize("protocol", ["http", "scgi"])
+def test_no_part_of_a_secret_is_left_where_an_answer_is_cut(protocol: str, listening: t.Callable[..., str]) -> None:
+    answer = HOST.ask(listening(protocol, f"{'x' * 70}{SECRET}\r\n\r\n".encode()), None, 5)
+    assert Mask([SECRET])(answer) == f"no answer, but '{'x' * 70}{STARS}…'"
 
 
 @FUZZ

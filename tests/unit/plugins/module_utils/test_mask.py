@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shlex
 import urllib.parse
@@ -30,6 +31,17 @@ MASKED = {
     "in quotes": (['say "hi" twice'], json.dumps('say "hi" twice'), '"********"'),
     "in Python": (["it's\ttab"], repr("it's\ttab"), '"********"'),
     "in an address": (["p@ss word"], "p%40ss%20word p%40ss+word", "******** ********"),
+    "in an address, lower case": (["p:/s é"], "p%3a%2fs%20%c3%a9 p%3a/s%20%c3%a9", f"{STARS} {STARS}"),
+    "in a form, lower case": (["p:/s é"], "p%3a%2fs+%c3%a9", STARS),
+    "in a page": (["a&b<\"c'>"], "a&amp;b&lt;&quot;c&#x27;&gt;", STARS),
+    "in a page of Jinja": (["a&b<\"c'>"], "a&amp;b&lt;&#34;c&#39;&gt;", STARS),
+    "in a page, quotes as they are": (["a&b<\"c'>"], "a&amp;b&lt;\"c'&gt;", STARS),
+    "as bytes": (["caf\u00e9!"], repr("caf\u00e9!".encode()), "b'********'"),
+    "as bytes taken for characters": (["caf\u00e9!"], "caf\u00c3\u00a9!", STARS),
+    "in JSON in JSON": (['caf\u00e9 "x"'], json.dumps(json.dumps('caf\u00e9 "x"')), '"\\"********\\""'),
+    "in JSON in JSON, as it is": (["\u00e9\n\"x"], '"\\"\u00e9\\\\n\\\\\\"x\\""', '"\\"********\\""'),
+    "with its white space collapsed": (["two  words\n\tlines"], "two words lines", STARS),
+    "half of a pair": (["half \ud800 of"], "half \\ud800 of", STARS),
 }
 
 
@@ -60,6 +72,65 @@ def test_addresses(text: str) -> None:
     assert addresses(text) == ADDRESSES[text]
 
 
+CUTS = {
+    "the end": ("token abcdefgh…", "token ********…"),
+    "the beginning": ("…ghijklmnop!", "…********!"),
+    "both sides": ("abcde [90 characters left out] klmnop", "******** [90 characters left out] ********"),
+    "on lines of its own": ("abcde\n[90 characters left out]\nklmnop", "********\n[90 characters left out]\n********"),
+    "less than is masked": ("abc… …nop", "abc… …nop"),
+    "no part of it": ("abcx… …xmnop", "abcx… …xmnop"),
+    "in quotes": (repr("x%40y…"), "'********…'"),
+    "not cut": ("abcdefgh ghijklmnop", "abcdefgh ghijklmnop"),
+}
+
+
+@pytest.mark.parametrize("case", CUTS)
+def test_what_a_cut_leaves_of_a_secret_is_masked(case: str) -> None:
+    text, expected = CUTS[case]
+    assert Mask(["abcdefghijklmnop", "x@y@z@"])(text) == expected
+
+
+@given(st.text("abcdefgh", min_size=2 * SHORTEST, max_size=30), st.text("xyz …[]09", max_size=9), st.data())
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+def test_no_part_of_a_secret_is_left_at_a_cut(secret: str, around: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(SHORTEST, len(secret) - SHORTEST))
+    assert Mask([secret])(f"{around}{secret[:at]}…{secret[at:]}{around}") == f"{around}{STARS}…{STARS}{around}"
+
+
+MUCH = 256 * 1024
+HOSTILE = {
+    "quotes in a query": ("a://?" + "'" * MUCH + "b", f"a://?{STARS}"),
+    "punctuation in a query": ("a://?" + ").,;:>]}`" * (MUCH // 9) + "b", f"a://?{STARS}"),
+    "quotes alone in a query": ("a://?" + "'" * MUCH, "a://?" + STARS + "'" * (MUCH - 1)),
+    "queries in a query": ("a://?" + "?" * MUCH, f"a://?{STARS}"),
+    "schemes": ("a://" * (MUCH // 4), "a://" * (MUCH // 4)),
+    "schemes and a query": ("a://" * (MUCH // 4) + "?b", "a://" * (MUCH // 4) + f"?{STARS}"),
+    "fragments": ("a://" + "#" * MUCH, "a://" + "#" * MUCH),
+    "fragments of schemes": ("a://#" * (MUCH // 5), "a://#" * (MUCH // 5)),
+    "at signs": ("a://" + "@" * MUCH, f"a://{STARS}@"),
+    "colons": ("a://" + ":" * MUCH, "a://" + ":" * MUCH),
+    "slashes": ("/" * MUCH, "/" * MUCH),
+    "slashes of an address": ("a://" + "/" * MUCH, "a://" + "/" * MUCH),
+    "digits": ("a://b:" + "1" * MUCH, "a://b:" + "1" * MUCH),
+    "digits of a cut": ("[" + "1" * MUCH, "[" + "1" * MUCH),
+    "brackets": ("[" * MUCH, "[" * MUCH),
+    "marks of cuts": ("…" * MUCH, "…" * MUCH),
+    "beginnings of a secret at cuts": ("secre…" * (MUCH // 6), f"{STARS}…" * (MUCH // 6)),
+    "beginnings of a secret": ("secr" * (MUCH // 4) + "…", "secr" * (MUCH // 4 - 1) + f"{STARS}…"),
+    "white space": (" " * MUCH, " " * MUCH),
+    "line breaks": ("\n" * MUCH, "\n" * MUCH),
+    "letters": ("a" * MUCH, "a" * MUCH),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_text_that_is_made_to_be_slow_is_masked_too(case: str) -> None:
+    """Of each, a search that steps back would take minutes."""
+    text, expected = HOSTILE[case]
+    # Without the texts: the difference of two long ones takes minutes to print.
+    assert (Mask(["secret-of-shop"])(text) == expected) is True
+
+
 WAYS: list[Callable[[str], str]] = [
     str,
     repr,
@@ -67,6 +138,9 @@ WAYS: list[Callable[[str], str]] = [
     shlex.quote,
     lambda text: urllib.parse.quote(text, safe=""),
     lambda text: urllib.parse.quote_plus(text),
+    html.escape,
+    lambda text: repr(text.encode()),
+    lambda text: json.dumps(json.dumps(text)),
 ]
 
 secret_texts = st.text(st.characters(codec="utf-8", exclude_characters="*"), min_size=SHORTEST, max_size=20)

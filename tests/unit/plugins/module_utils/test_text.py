@@ -11,13 +11,17 @@ import typing as t
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._text import (
+    CUT,
     LONGEST,
+    beginning,
     clean,
     decode,
+    end_of,
     escaped,
     number,
     one_line,
     printable,
+    shortened,
     unforeseen,
 )
 from hypothesis import given, settings
@@ -47,6 +51,17 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
     text = printable(f"begin {'x' * LONGEST} end")
     assert text.startswith("begin ") and text.endswith(" end")
     assert "[10 characters left out]" in text
+
+
+def test_a_cut_can_be_seen() -> None:
+    assert [beginning("word", 4), beginning("words", 4)] == ["word", "word…"]
+    assert [end_of(b"word", 4), end_of(b"words", 4)] == ["word", "…ords"]
+    # The rest of a character is not a character.
+    assert end_of("xéy".encode(), 2) == "…y"
+    assert one_line(f"a{' ' * 1000}b") == "a …"
+    text = "x" * 999
+    cut = [printable(text, 9), shortened(text, 9, " "), one_line(text), beginning(text, 9), end_of(text.encode(), 9)]
+    assert [len(CUT.findall(text)) for text in cut] == [1] * 5
 
 
 def test_one_line() -> None:

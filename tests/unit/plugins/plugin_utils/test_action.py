@@ -26,6 +26,12 @@ def test_who_cannot_become_root(said: str, why: str) -> None:
         assert told.startswith(f"jim cannot become root on this host ({why}), and pyhost.web has to be root there; ")
 
 
+def test_what_it_says_is_one_short_line() -> None:
+    told = refusal({"failed": True, "module_stderr": f"sudo: \x1b[31m{'x' * 100_000}\n"}, "jim")
+    assert told.startswith("jim cannot become root on this host (sudo: \\x1b[31mxxx")
+    assert told.isprintable() and len(told) < 600
+
+
 @pytest.mark.parametrize(
     "result",
     [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._contents import tar_digest
+from ansible_collections.pyhost.web.plugins.plugin_utils._ignore import parse
 from ansible_collections.pyhost.web.plugins.plugin_utils._source_folder import FolderError, pack, source
 from ansible_collections.pyhost.web.plugins.plugin_utils._source_folder import digest as digest_of
 from hypothesis import example, given, settings
@@ -230,3 +231,9 @@ def test_what_travels(folder: Path, tmp_path: Path) -> None:
         "pkg": (0o755, 0, ""),
         "pkg/__init__.py": (0o644, 0, ""),
     }
+
+
+def test_a_line_of_many_spaces_is_a_rule_too() -> None:
+    """A search that steps back would take minutes."""
+    (rule,) = parse([f"a{' ' * 256 * 1024}b"])
+    assert (rule.leaves_out, rule.folders_only) == (True, False)

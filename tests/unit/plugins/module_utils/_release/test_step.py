@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import subprocess
+import sys
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._mask import STARS, Mask
 from ansible_collections.pyhost.web.plugins.module_utils._release import step as steps
 from ansible_collections.pyhost.web.plugins.module_utils._release.step import (
     BUILD,
@@ -46,6 +48,26 @@ def test_missing_folder_is_a_failure() -> None:
 def test_the_end_of_long_output() -> None:
     said = Outcome(1, "".join(f"{number}\n" for number in range(100)), "50%\r100%\n\nlast").said.splitlines()
     assert (len(said), said[0], said[-3:]) == (40, "63", ["50%", "100%", "last"])
+
+
+def test_a_long_line_is_shortened() -> None:
+    (line,) = Outcome(1, "x" * 256 * 1024, "").said.splitlines()
+    assert line == f"{'x' * 1000} [260144 characters left out] {'x' * 1000}"
+
+
+def test_no_secret_is_left_where_output_was_cut() -> None:
+    secret = "hunter22-and-more"
+    outcome = Outcome(1, f"{'x' * 990}{secret}{'x' * 5000}{secret}{'x' * 990}\n", "")
+    assert Mask([secret])(outcome.said) == f"{'x' * 990}{STARS} [5014 characters left out] {STARS}{'x' * 990}"
+
+
+@pytest.mark.parametrize("secret", ["hunter22-and-more", "\u00e9" * 20])
+def test_no_secret_is_left_where_the_output_of_a_step_begins(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setattr(steps, "_TAIL", 21)
+    command = [sys.executable, "-X", "utf8", "-c", f"print('x', {secret!r}, end=' end')"]
+    outcome = asyncio.run(steps._communicate(command, b""))
+    assert outcome.out.startswith("…")
+    assert Mask([secret])(outcome.said) == f"…{STARS} end"
 
 
 LIVES_ON = """

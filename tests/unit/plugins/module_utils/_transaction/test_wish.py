@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import SAID, Probe
+from ansible_collections.pyhost.web.plugins.module_utils._mask import STARS, Mask
+from ansible_collections.pyhost.web.plugins.module_utils._transaction.wish import LOGGED, SAID, Probe
 
 
 def test_only_new_lines_are_quoted_and_not_too_many(tmp_path: Path) -> None:
@@ -23,6 +24,15 @@ def test_only_new_lines_are_quoted_and_not_too_many(tmp_path: Path) -> None:
     assert probe.said(before) == "\nbind() failed\nstill could not bind()"
     log.write_text("old\n" + "x\n" * 100)
     assert probe.said(before) == "\nx" * SAID
+
+
+def test_no_part_of_a_secret_is_left_where_a_log_is_cut(tmp_path: Path) -> None:
+    log = tmp_path / "error.log"
+    log.write_text(f"{'x' * 100}hunter22-and-more{'y' * (LOGGED - 5)}")
+    said = Mask(["hunter22-and-more"])(Probe("http://127.0.0.1/", "1", log=log).said(0))
+    assert said == f"\n…{STARS}{'y' * (LOGGED - 5)}"
+    log.write_text("x" * LOGGED)
+    assert Probe("http://127.0.0.1/", "1", log=log).said(0) == "\n" + "x" * LOGGED
 
 
 def test_without_a_log_nothing_is_quoted() -> None:
