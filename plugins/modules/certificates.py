@@ -160,7 +160,9 @@ from ..module_utils._tls.certificates import Acme, Certificates, wanted_of
 ARGUMENTS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["prepared", "issued"], "default": "prepared"},
     "certificates": {
-        "type": "list", "elements": "dict", "default": [],
+        "type": "list",
+        "elements": "dict",
+        "default": [],
         # Keys must not reach the host's log.
         "no_log": True,
         "options": {

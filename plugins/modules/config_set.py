@@ -446,7 +446,9 @@ ARGUMENTS: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "variables": {"type": "dict", "default": {}},
     "files": {
-        "type": "list", "elements": "dict", "default": [],
+        "type": "list",
+        "elements": "dict",
+        "default": [],
         # Secrets must not reach the host's log.
         "no_log": True,
         "options": {
@@ -479,7 +481,9 @@ ARGUMENTS: dict[str, t.Any] = {
     "closed": {"type": "list", "elements": "str", "default": []},
     "health_urls": {"type": "list", "elements": "str", "default": []},
     "requests": {
-        "type": "list", "elements": "dict", "default": [],
+        "type": "list",
+        "elements": "dict",
+        "default": [],
         "options": {
             "file": {"type": "path", "required": True},
             "endpoint": {"type": "str", "default": ""},
@@ -517,8 +521,10 @@ ARGUMENTS: dict[str, t.Any] = {
 def wish_of(params: _entry.Params) -> Wish:
     """Return what the options, as the action finishes them, ask for."""
     entries = [
-        Entry(**{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
-              command=tuple(file["command"] or ()))
+        Entry(
+            **{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
+            command=tuple(file["command"] or ()),
+        )
         for file in params["files"]
     ]
     entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
@@ -582,6 +588,7 @@ def mask_of(params: _entry.Params, state: Path) -> t.Callable[[str], str]:
 
 def diff_of(change: Change) -> dict[str, t.Any]:
     """Return a change as `--diff` shows it."""
+
     def attributes(node: Node | None) -> str:
         if node is None or node.mode is None:
             return ""
@@ -601,8 +608,7 @@ def diff_of(change: Change) -> dict[str, t.Any]:
 def told_of(outcome: Outcome, wish: Wish) -> dict[str, t.Any]:
     """Return what became of files and units, for people."""
     empty = {entry.path for entry in wish.entries}
-    gone = [str(change.path) for change in outcome.changes
-            if change.after is None and str(change.path) not in empty]
+    gone = [str(change.path) for change in outcome.changes if change.after is None and str(change.path) not in empty]
     return {
         "files": [str(change.path) for change in outcome.changes],
         "applications": {str(change.path): names for change in outcome.changes if (names := change.applications)},
@@ -644,9 +650,7 @@ def main() -> None:
         mask=lambda params: mask_of(params, STATE),
         shown=lambda params: {"name": params["name"]},
     )
-    _entry.run(
-        "config_set", ARGUMENTS, _work, secrets=secrets, action_sets="generation"
-    )
+    _entry.run("config_set", ARGUMENTS, _work, secrets=secrets, action_sets="generation")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def _connects(host: Host, other: Host, app: str, way: str = "") -> bool:
     script = f"exec 3<>/dev/tcp/{address(other)}/{stable_port(app)}"
     return bool(host.run(f"{way} timeout 3 bash -c {shlex.quote(script)}").succeeded)
 
+
 # Two ends that open a connection at the same time need no answer with both flags, so nobody may even begin one.
 BEGIN = """
 import socket, sys

@@ -362,8 +362,10 @@ class Status:
         gone += [
             {"kind": "user", "name": account.pw_name, "application": account.pw_name}
             for account in self.accounts()
-            if is_ours(account) and not is_retired(account)
-            and account.pw_name not in users and account.pw_uid not in kept
+            if is_ours(account)
+            and not is_retired(account)
+            and account.pw_name not in users
+            and account.pw_uid not in kept
         ]
         return sorted(gone, key=lambda orphan: (orphan["application"], orphan["kind"], orphan["name"]))
 

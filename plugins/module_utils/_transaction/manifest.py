@@ -77,7 +77,8 @@ class Record:
         except (ValueError, RecursionError, _Misfit) as error:
             raise PyhostError(
                 f"{path}: is damaged ({one_line(str(error))}); nothing was changed. Restore it from a backup, or move "
-                f"it away and run again: {cls.LOSES}") from error
+                f"it away and run again: {cls.LOSES}"
+            ) from error
 
     @property
     def node(self) -> Node:
@@ -145,8 +146,9 @@ class Manifest(Record):
 
     def same(self, other: Manifest) -> bool:
         """Whether both mean the same; folders that went meanwhile do not matter."""
-        return dataclasses.replace(self, transaction="", folders=[]) == \
-            dataclasses.replace(other, transaction="", folders=[])
+        return dataclasses.replace(self, transaction="", folders=[]) == dataclasses.replace(
+            other, transaction="", folders=[]
+        )
 
 
 @dataclass

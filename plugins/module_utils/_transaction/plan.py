@@ -190,8 +190,7 @@ def _leaving(wish: Wish, theirs: Manifest) -> list[str]:
     retired = [
         name
         for name in (*theirs.files, *theirs.units)
-        if name not in (*common, *left)
-        and (name in wish.retire or theirs.files.get(name, File()).unit in units)
+        if name not in (*common, *left) and (name in wish.retire or theirs.files.get(name, File()).unit in units)
     ]
     return [*common, *left, *retired]
 
@@ -212,9 +211,7 @@ class _Comparison:
         wish = self.wish
         self.taken = _taken(wish, self.others)
         self.kept_units = [
-            unit
-            for unit in self.mine.units
-            if (wish.partial or unit in wish.keep_units) and unit not in wish.units
+            unit for unit in self.mine.units if (wish.partial or unit in wish.keep_units) and unit not in wish.units
         ]
         for entry in wish.entries:
             self._compare_entry(entry)
@@ -374,13 +371,9 @@ class _Comparison:
         held = {unit for theirs in self.others.values() for unit in theirs.units} - replaced
         # What moves to another component is activated by that one.
         moving = wish.keep_units | held | {mine.files[name].unit for name in wish.keep if name in mine.files}
-        verbs = {
-            unit: verb for unit, verb in self._verbs().items() if unit in wish.units or unit not in moving
-        }
+        verbs = {unit: verb for unit, verb in self._verbs().items() if unit in wish.units or unit not in moving}
         dropped = [
-            unit
-            for unit in mine.units
-            if unit not in wish.units and unit not in self.kept_units and unit not in held
+            unit for unit in mine.units if unit not in wish.units and unit not in self.kept_units and unit not in held
         ]
         states = self.look.units({*wish.units, *verbs, *dropped, *replaced})
         verbs = {**dict.fromkeys(self._lost(states), "reload"), **verbs}
@@ -395,9 +388,7 @@ class _Comparison:
                 if unit not in dropped and unit not in replaced and (unit in wish.units or states[unit].up)
             },
             commands=self._commands(),
-            brought={
-                unit: _was(states[unit]) for unit in (*wish.units, *sorted(replaced)) if unit not in mine.units
-            },
+            brought={unit: _was(states[unit]) for unit in (*wish.units, *sorted(replaced)) if unit not in mine.units},
             dropped=[unit for unit in dropped if states[unit].load != "not-found"],
             retired=[unit for unit in sorted(replaced) if states[unit].load != "not-found"],
             taken=self.taken,

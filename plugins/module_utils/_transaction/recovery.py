@@ -29,9 +29,7 @@ class Recovery:
         self.store = store
         self.service = service
 
-    def roll_back(
-        self, component: str, mine: Manifest, journal: Journal, error: Exception, is_active: bool
-    ) -> None:
+    def roll_back(self, component: str, mine: Manifest, journal: Journal, error: Exception, is_active: bool) -> None:
         """Restore the old files, and activate them where the new ones were active.
 
         `mine` is the manifest from before; `error` is why, and part of what is raised where this fails too.

@@ -35,12 +35,15 @@ def test_nothing_can_be_typed() -> None:
     assert run(["cat"]) == (0, "", "")
 
 
-@pytest.mark.parametrize("script", [
-    "sleep 60",
-    "while :; do echo word; done",
-    "sleep 60 & wait",
-    "exec >&- 2>&-; sleep 60",
-])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 60",
+        "while :; do echo word; done",
+        "sleep 60 & wait",
+        "exec >&- 2>&-; sleep 60",
+    ],
+)
 def test_one_that_does_not_end_is_ended(script: str) -> None:
     begin = time.monotonic()
     status, _output, complaints = _shell(script, 0.3)

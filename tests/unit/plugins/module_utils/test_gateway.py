@@ -180,10 +180,22 @@ def test_an_endless_list_of_intermediate_answers_ends(listening: t.Callable[...,
     assert time.monotonic() - begin < 3
 
 
-@pytest.mark.parametrize(("line", "status"), [
-    ("200 OK", 200), ("404", 404), ("\u00b2\u00b3\u00b9 OK", None), ("\u0662\u0660\u0660 OK", None), ("2000 OK", None),
-    ("20 OK", None), ("", None), ("099 Low", None), ("2_0 OK", None), ("+20 OK", None), ("no answer: 200", None),
-])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("200 OK", 200),
+        ("404", 404),
+        ("\u00b2\u00b3\u00b9 OK", None),
+        ("\u0662\u0660\u0660 OK", None),
+        ("2000 OK", None),
+        ("20 OK", None),
+        ("", None),
+        ("099 Low", None),
+        ("2_0 OK", None),
+        ("+20 OK", None),
+        ("no answer: 200", None),
+    ],
+)
 def test_a_status_has_three_digits(line: str, status: int | None) -> None:
     assert status_of(line) == status
 
@@ -191,7 +203,8 @@ def test_a_status_has_three_digits(line: str, status: int | None) -> None:
 FUZZ = settings(derandomize=True, max_examples=150, deadline=None)
 # Most random bytes end at the first check; these come further.
 WORDS = st.sampled_from(
-    [b"HTTP/1.1 ", b"Status: ", b"200 OK", b"\r\n", b"\r\n\r\n", b":", b"\xb2\xb3\xb9", b"\x1b[31m", b"\0"])
+    [b"HTTP/1.1 ", b"Status: ", b"200 OK", b"\r\n", b"\r\n\r\n", b":", b"\xb2\xb3\xb9", b"\x1b[31m", b"\0"]
+)
 SAID = st.lists(WORDS | st.binary(max_size=20), max_size=8).map(b"".join)
 
 

@@ -39,7 +39,7 @@ MASKED = {
     "as bytes": (["caf\u00e9!"], repr("caf\u00e9!".encode()), "b'********'"),
     "as bytes taken for characters": (["caf\u00e9!"], "caf\u00c3\u00a9!", STARS),
     "in JSON in JSON": (['caf\u00e9 "x"'], json.dumps(json.dumps('caf\u00e9 "x"')), '"\\"********\\""'),
-    "in JSON in JSON, as it is": (["\u00e9\n\"x"], '"\\"\u00e9\\\\n\\\\\\"x\\""', '"\\"********\\""'),
+    "in JSON in JSON, as it is": (['\u00e9\n"x'], '"\\"\u00e9\\\\n\\\\\\"x\\""', '"\\"********\\""'),
     "with its white space collapsed": (["two  words\n\tlines"], "two words lines", STARS),
     "half of a pair": (["half \ud800 of"], "half \\ud800 of", STARS),
 }

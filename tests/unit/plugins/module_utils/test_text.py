@@ -28,21 +28,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 FUZZ = settings(derandomize=True, max_examples=150, deadline=None)
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters(), max_size=20),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+)
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("plain ä 中 \U0001f40d\n\ttext", "plain ä 中 \U0001f40d\n\ttext"),
-    ("\x1b[31mred\x1b]0;title\x07", "\\x1b[31mred\\x1b]0;title\\x07"),
-    ("\x9b31m", "\\x9b31m"),
-    ("user\u202egnp.exe", "user\\u202egnp.exe"),
-    ("\u2066a\u2069\u200f", "\\u2066a\\u2069\\u200f"),
-    ("half \ud800", "half \\ud800"),
-    (b"name \xff".decode("utf-8", "surrogateescape"), "name \\xff"),
-    ("one\r\ntwo\rthree", "one\ntwo\nthree"),
-    ("\u2028line", "\\u2028line"),
-], ids=range(9))
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ä 中 \U0001f40d\n\ttext", "plain ä 中 \U0001f40d\n\ttext"),
+        ("\x1b[31mred\x1b]0;title\x07", "\\x1b[31mred\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("user\u202egnp.exe", "user\\u202egnp.exe"),
+        ("\u2066a\u2069\u200f", "\\u2066a\\u2069\\u200f"),
+        ("half \ud800", "half \\ud800"),
+        (b"name \xff".decode("utf-8", "surrogateescape"), "name \\xff"),
+        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
+        ("\u2028line", "\\u2028line"),
+    ],
+    ids=range(9),
+)
 def test_what_steers_a_terminal_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 

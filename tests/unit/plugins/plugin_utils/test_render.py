@@ -15,7 +15,7 @@ from ansible_collections.pyhost.web.plugins.plugin_utils._render import Rendered
 
 TEMPLATES = {
     "site.conf.j2": "# {{ managed }}\n# application {{ site.name }}\n"
-                    "{% if site.name %}\n  {% set x = 1 %}\nx {{ port }}\n{% endif %}\n",
+    "{% if site.name %}\n  {% set x = 1 %}\nx {{ port }}\n{% endif %}\n",
     "generation.j2": "{{ generation }}",
     "page.j2": "<&\"'{{ text }}>\n",
     "syntax.j2": "\n{% if %}\n",
@@ -44,14 +44,33 @@ def good(roles: Path, **options: t.Any) -> dict[str, t.Any]:
 
 
 def test_an_entry_is_one_file_an_item(roles: Path) -> None:
-    options = good(roles, name="web", variables={"port": 80}, files=[{
-        "path": "/etc/x/{name}.conf", "template": "site.conf.j2", "each": SITES, "as": "site", "mode": "0640",
-        "unit": "pyhost-{name}.service", "verb": "reload", "command": ["adopt", "{user.uid}", "{site.name}"]}])
+    options = good(
+        roles,
+        name="web",
+        variables={"port": 80},
+        files=[
+            {
+                "path": "/etc/x/{name}.conf",
+                "template": "site.conf.j2",
+                "each": SITES,
+                "as": "site",
+                "mode": "0640",
+                "unit": "pyhost-{name}.service",
+                "verb": "reload",
+                "command": ["adopt", "{user.uid}", "{site.name}"],
+            }
+        ],
+    )
     assert [file["path"] for file in options["files"]] == ["/etc/x/shop.conf", "/etc/x/blog.conf"]
     assert options["files"][0] == {
-        "path": "/etc/x/shop.conf", "where": "files[0]", "mode": "0640",
-        "unit": "pyhost-shop.service", "verb": "reload", "command": ["adopt", "7", "shop"],
-        "content": "# Managed by Ansible (pyhost.web): changes here are lost\n# application shop\nx 80\n"}
+        "path": "/etc/x/shop.conf",
+        "where": "files[0]",
+        "mode": "0640",
+        "unit": "pyhost-shop.service",
+        "verb": "reload",
+        "command": ["adopt", "7", "shop"],
+        "content": "# Managed by Ansible (pyhost.web): changes here are lost\n# application shop\nx 80\n",
+    }
     assert "variables" not in options
 
 
@@ -63,16 +82,20 @@ def test_a_list_of_the_item_becomes_the_words_of_a_command(roles: Path) -> None:
 
 def test_names_are_filled_in_everywhere(roles: Path) -> None:
     options = good(
-        roles, files=[{"path": "/a/{item}", "content": "{item} {} { return; }", "each": ["one", 2]}],
+        roles,
+        files=[{"path": "/a/{item}", "content": "{item} {} { return; }", "each": ["one", 2]}],
         units=["a.service", {"name": "{name}.socket", "each": SITES}],
         absent=["/b", {"path": "/b/{name}", "each": SITES, "unit": "a.service", "verb": "reload"}],
         keep=["/c/{literal}", {"path": "/c/{name}", "each": SITES}],
-        keep_units=[{"name": "{name}.service", "each": SITES}])
+        keep_units=[{"name": "{name}.service", "each": SITES}],
+    )
     assert [file["content"] for file in options["files"]] == ["one {} { return; }", "2 {} { return; }"]
     assert options["units"] == [{"name": "a.service"}, {"name": "shop.socket"}, {"name": "blog.socket"}]
     assert options["absent"] == [
-        {"path": "/b"}, {"path": "/b/shop", "unit": "a.service", "verb": "reload"},
-        {"path": "/b/blog", "unit": "a.service", "verb": "reload"}]
+        {"path": "/b"},
+        {"path": "/b/shop", "unit": "a.service", "verb": "reload"},
+        {"path": "/b/blog", "unit": "a.service", "verb": "reload"},
+    ]
     assert options["keep"] == ["/c/{literal}", "/c/shop", "/c/blog"]
     assert options["keep_units"] == ["shop.service", "blog.service"]
 
@@ -119,66 +142,105 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"files": [7]}, ["files[0]: 7 should be a dictionary"]),
     ({"files": [{"content": ""}]}, ["files[0].path: is missing"]),
     ({"files": [{**X, "path": "x"}]}, ['files[0].path: "x" should be an absolute path']),
-    ({"files": [{**X, "path": "/a/../b"}]},
-     ['files[0].path: "/a/../b" should be a plain path, without `..`, `//` and a slash at its end']),
-    ({"files": [{**X, "path": "/a/"}]},
-     ['files[0].path: "/a/" should be a plain path, without `..`, `//` and a slash at its end']),
-    ({"files": [{**X, "mode": 420}]},
-     ['files[0].mode: 420 should be a string of octal digits; quote it, such as "0644"']),
+    (
+        {"files": [{**X, "path": "/a/../b"}]},
+        ['files[0].path: "/a/../b" should be a plain path, without `..`, `//` and a slash at its end'],
+    ),
+    (
+        {"files": [{**X, "path": "/a/"}]},
+        ['files[0].path: "/a/" should be a plain path, without `..`, `//` and a slash at its end'],
+    ),
+    (
+        {"files": [{**X, "mode": 420}]},
+        ['files[0].mode: 420 should be a string of octal digits; quote it, such as "0644"'],
+    ),
     ({"files": [{**X, "mode": "rw"}]}, ['files[0].mode: "rw" should be a string of octal digits, such as "0644"']),
     ({"files": [{**X, "secret": "yes"}]}, ['files[0].secret: "yes" should be true or false']),
     ({"files": [{**X, "owner": 0}]}, ["files[0].owner: 0 should be the name of a user or group"]),
-    ({"files": [{**X, "unit": "nginx", "verb": "reload"}]},
-     ['files[0].unit: "nginx" should be the full name of a unit, such as nginx.service']),
-    ({"files": [{**X, "unit": "a.service", "verb": "stop"}]},
-     ['files[0].verb: "stop" should be one of reload, restart']),
+    (
+        {"files": [{**X, "unit": "nginx", "verb": "reload"}]},
+        ['files[0].unit: "nginx" should be the full name of a unit, such as nginx.service'],
+    ),
+    (
+        {"files": [{**X, "unit": "a.service", "verb": "stop"}]},
+        ['files[0].verb: "stop" should be one of reload, restart'],
+    ),
     ({"files": [{**X, "unit": "a.service"}]}, ["files[0]: should have unit and verb together, or neither"]),
     ({"files": [{**X, "command": "ls"}]}, ['files[0].command: "ls" should be a list of strings, the program first']),
     ({"files": [{**X, "each": "x"}]}, ['files[0].each: "x" should be a list']),
-    ({"files": [{"path": "/x"}]},
-     ["files[0]: should have one of template, content, link, follow, and has none of them"]),
-    ({"files": [{**X, "link": "y"}]},
-     ["files[0]: should have one of template, content, link, follow, and has content, link together"]),
+    (
+        {"files": [{"path": "/x"}]},
+        ["files[0]: should have one of template, content, link, follow, and has none of them"],
+    ),
+    (
+        {"files": [{**X, "link": "y"}]},
+        ["files[0]: should have one of template, content, link, follow, and has content, link together"],
+    ),
     ({"files": [{"path": "/x", "link": "y", "mode": "0644"}]}, ["files[0].mode: a symbolic link has none"]),
-    ({"files": [{**X, "conten": ""}]},
-     ["files[0].conten: is no key here; did you mean content? (as, command, content, each, follow, group, link, mode, "
-      "owner, path, secret, template, unit, verb)"]),
+    (
+        {"files": [{**X, "conten": ""}]},
+        [
+            "files[0].conten: is no key here; did you mean content? (as, command, content, each, follow, group, link, "
+            "mode, owner, path, secret, template, unit, verb)"
+        ],
+    ),
     ({"files": [X, X]}, ["files[1]: /x is in files[0] already; a path has one content"]),
     ({"files": [X], "absent": ["/x"]}, ["absent: /x is in files[0] already; a path has one content"]),
-    ({"files": [{"path": "/x/{nam}", "content": "", "each": SITES}]},
-     ['files[0].path: "/x/{nam}" has {nam}, which the item does not have (each[0]) (and 1 more)']),
-    ({"files": [{"path": "/x/{user}", "content": "", "each": SITES[:1]}]},
-     ['files[0].path: "/x/{user}" has {user}, which is neither a string nor a number in the item (each[0])']),
+    (
+        {"files": [{"path": "/x/{nam}", "content": "", "each": SITES}]},
+        ['files[0].path: "/x/{nam}" has {nam}, which the item does not have (each[0]) (and 1 more)'],
+    ),
+    (
+        {"files": [{"path": "/x/{user}", "content": "", "each": SITES[:1]}]},
+        ['files[0].path: "/x/{user}" has {user}, which is neither a string nor a number in the item (each[0])'],
+    ),
     ({"files": [{"path": "/x", "template": "no.j2"}]}, ["files[0].template: there is no template no.j2 in FOLDER"]),
-    ({"files": [{"path": "/x", "template": "missing.j2"}]},
-     ["files[0].template: there is no template nowhere.j2 in FOLDER"]),
-    ({"files": [{"path": "/x", "template": "syntax.j2"}]},
-     ["files[0].template: syntax.j2 line 2: Expected an expression, got 'end of statement block'"]),
-    ({"files": [{"path": "/x", "template": "undefined.j2"}]},
-     ["files[0].template: undefined.j2 line 3: 'nothing' is undefined"]),
-    ({"files": [{"path": "/x", "template": "includes.j2"}]},
-     ["files[0].template: undefined.j2 line 3: 'nothing' is undefined"]),
-    ({"files": [{"path": "/x", "template": "divides.j2"}]},
-     ["files[0].template: divides.j2 line 1: division by zero"]),
-    ({"files": [{"path": "/{name}", "template": "attribute.j2", "each": SITES}]},
-     ["files[0].template: attribute.j2 line 1: 'dict object' has no attribute 'nothing' (each[0]) (and 1 more)"]),
+    (
+        {"files": [{"path": "/x", "template": "missing.j2"}]},
+        ["files[0].template: there is no template nowhere.j2 in FOLDER"],
+    ),
+    (
+        {"files": [{"path": "/x", "template": "syntax.j2"}]},
+        ["files[0].template: syntax.j2 line 2: Expected an expression, got 'end of statement block'"],
+    ),
+    (
+        {"files": [{"path": "/x", "template": "undefined.j2"}]},
+        ["files[0].template: undefined.j2 line 3: 'nothing' is undefined"],
+    ),
+    (
+        {"files": [{"path": "/x", "template": "includes.j2"}]},
+        ["files[0].template: undefined.j2 line 3: 'nothing' is undefined"],
+    ),
+    ({"files": [{"path": "/x", "template": "divides.j2"}]}, ["files[0].template: divides.j2 line 1: division by zero"]),
+    (
+        {"files": [{"path": "/{name}", "template": "attribute.j2", "each": SITES}]},
+        ["files[0].template: attribute.j2 line 1: 'dict object' has no attribute 'nothing' (each[0]) (and 1 more)"],
+    ),
     ({"absent": ["x"]}, ['absent[0].path: "x" should be an absolute path']),
     ({"units": ["nginx"]}, ['units[0].name: "nginx" should be the full name of a unit, such as nginx.service']),
-    ({"units": [{"nam": "a.service"}]},
-     ["units[0].nam: is no key here; did you mean name? (each, name, proof)", "units[0].name: is missing"]),
+    (
+        {"units": [{"nam": "a.service"}]},
+        ["units[0].nam: is no key here; did you mean name? (each, name, proof)", "units[0].name: is missing"],
+    ),
     ({"keep": "/x"}, ['keep: "/x" should be a list']),
     ({"keep_units": [1]}, ["keep_units[0]: 1 should be a dictionary"]),
     ({"variables": []}, ["variables: [] should be a dictionary"]),
     ({"variables": {"managed": ""}}, ["variables.managed: is set by this action; choose another name"]),
-    ({"files": [{"path": "x", "content": 1, "mode": 1}], "units": [7]}, [
-        'files[0].path: "x" should be an absolute path', "files[0].content: 1 should be a string",
-        'files[0].mode: 1 should be a string of octal digits; quote it, such as "0644"',
-        "units[0]: 7 should be a dictionary"]),
+    (
+        {"files": [{"path": "x", "content": 1, "mode": 1}], "units": [7]},
+        [
+            'files[0].path: "x" should be an absolute path',
+            "files[0].content: 1 should be a string",
+            'files[0].mode: 1 should be a string of octal digits; quote it, such as "0644"',
+            "units[0]: 7 should be a dictionary",
+        ],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("options", "problems"), PROBLEMS)
 def test_problems_name_the_value_and_what_would_be_right(
-        roles: Path, options: dict[str, t.Any], problems: list[str]) -> None:
+    roles: Path, options: dict[str, t.Any], problems: list[str]
+) -> None:
     rendered: Rendered = render(options, [str(roles)])
     assert rendered.problems == [problem.replace("FOLDER", str(roles)) for problem in problems]

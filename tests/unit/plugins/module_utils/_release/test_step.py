@@ -20,7 +20,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._release.step import (
     script,
 )
 
-HARD = ["plain", "", "two words", "it's \"quoted\"", "$HOME `id` \\n", "two\nlines", "ünïcode", "-n"]
+HARD = ["plain", "", "two words", 'it\'s "quoted"', "$HOME `id` \\n", "two\nlines", "ünïcode", "-n"]
 
 
 def run(step: Step) -> subprocess.CompletedProcess[str]:

@@ -141,8 +141,9 @@ class FakeHost(Host):
 
     def litter(self) -> list[str]:
         """Return what a transaction should have cleared up."""
-        return [str(path) for path in self.root.rglob("*")
-                if path.name.endswith((".pyhost-new", ".pyhost-old", ".journal"))]
+        return [
+            str(path) for path in self.root.rglob("*") if path.name.endswith((".pyhost-new", ".pyhost-old", ".journal"))
+        ]
 
     # What the transaction uses
 
@@ -161,8 +162,13 @@ class FakeHost(Host):
         for name, unit in self.units().items():
             if "FALLS" in " ".join(unit.loaded.values()):
                 self.change_unit(name, active="failed", loaded={})
-        answers = [text.strip() for unit in self.units().values() if unit.active == "active"
-                   for path, text in unit.loaded.items() if path.endswith("/generation")]
+        answers = [
+            text.strip()
+            for unit in self.units().values()
+            if unit.active == "active"
+            for path, text in unit.loaded.items()
+            if path.endswith("/generation")
+        ]
         return answers[0] if answers else "Connection refused"
 
     def run(self, command: t.Sequence[str], timeout: int = 900) -> tuple[int, str]:
@@ -172,7 +178,7 @@ class FakeHost(Host):
             return 0, ""
         if words[0] == "unshare":
             start = words.index(SCRIPT)
-            return self._staged(*words[start + 2:]) if self.namespaces else (1, "unshare: Operation not permitted")
+            return self._staged(*words[start + 2 :]) if self.namespaces else (1, "unshare: Operation not permitted")
         if words[0].endswith("test"):
             return self._test(self.etc.with_name(words[0].removesuffix("test")))
         if words[0] == "journalctl":
@@ -184,7 +190,7 @@ class FakeHost(Host):
         if words[0] != "systemctl":
             return self._adopt(words)
         end = words.index("--") if "--" in words else len(words)
-        verb, names = " ".join(words[1:end]), words[end + 1:]
+        verb, names = " ".join(words[1:end]), words[end + 1 :]
         if words[1] == "show":
             return 0, "\n\n".join(self._show(name) for name in names)
         units = self.units()
@@ -201,7 +207,7 @@ class FakeHost(Host):
         return 0, ""
 
     def _staged(self, copy: str, folder: str, _empty: str, count: str, *rest: str) -> tuple[int, str]:
-        assert (rest[:int(count)], rest[int(count):]) == (("/run",), (f"{Path(folder).name}test", "-t"))
+        assert (rest[: int(count)], rest[int(count) :]) == (("/run",), (f"{Path(folder).name}test", "-t"))
         status, output = self._test(Path(copy), Path(folder))
         return status, f"{READY}\n{output}"
 
@@ -220,8 +226,11 @@ class FakeHost(Host):
             unit = self.system / name
             return {name: unit.read_text(encoding="utf-8")} if unit.exists() else {}
         folder = self.etc.with_name(name.removesuffix(".service"))
-        return {str(path.relative_to(self.root)): path.read_text(encoding="utf-8")
-                for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")}
+        return {
+            str(path.relative_to(self.root)): path.read_text(encoding="utf-8")
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
+        }
 
     def _show(self, name: str) -> str:
         units = self.units()
@@ -235,10 +244,17 @@ class FakeHost(Host):
         load = "masked" if unit.masked else "loaded" if there else "not-found"
         file = "masked" if unit.masked else ("enabled" if unit.enabled else "disabled") if there else ""
         stale = unit.active == "active" and name not in (SERVER, RIVAL) and there and unit.loaded != self._files(name)
-        return "\n".join((
-            f"LoadState={load}", f"ActiveState={active}", "SubState=fake", f"UnitFileState={file}",
-            f"NRestarts={unit.restarts}", f"NeedDaemonReload={'yes' if stale else 'no'}",
-            f"CanReload={'no' if name.endswith('.socket') else 'yes'}"))
+        return "\n".join(
+            (
+                f"LoadState={load}",
+                f"ActiveState={active}",
+                "SubState=fake",
+                f"UnitFileState={file}",
+                f"NRestarts={unit.restarts}",
+                f"NeedDaemonReload={'yes' if stale else 'no'}",
+                f"CanReload={'no' if name.endswith('.socket') else 'yes'}",
+            )
+        )
 
     def _systemctl(self, verb: str, names: list[str], units: dict[str, FakeUnit]) -> tuple[int, str]:
         complaints = []
@@ -270,8 +286,9 @@ class FakeHost(Host):
 
     # How a test drives it
 
-    def wish(self, files: dict[str, t.Any], units: tuple[str, ...] = (SERVER,), part: str = "server",
-             **options: t.Any) -> Wish:
+    def wish(
+        self, files: dict[str, t.Any], units: tuple[str, ...] = (SERVER,), part: str = "server", **options: t.Any
+    ) -> Wish:
         """Return a wish from a short form of files: path below the host -> content, None for nothing, or a dictionary.
 
         It has the server's test, and its probe where there is a file C(generation).

@@ -18,21 +18,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DAMAGED = [
-    b"", b"{", b"null", b"[]", b"5", b"\xff\xfe", b'"text"', b"[" * 100_000,
-    *(json.dumps(record).encode() for record in (
-        {"files": 5}, {"files": {"/a": 5}}, {"files": {"/a": {"original": "no"}}}, {"files": {"/a": {"unit": ["x"]}}},
-        {"units": "pyhost-shop.service"}, {"units": [None]}, {"units": {}}, {"folders": [1]}, {"loaded": []},
-        {"ran": 1},
-        {"loaded": {"a.service": {"reload": "0a1b"}}}, {"files": {"/a": {"later": True}}},
-        {"refused": {"/a": None}}, {"transaction": 1}, {"later": 1}, {"LOSES": "x"})),
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b"5",
+    b"\xff\xfe",
+    b'"text"',
+    b"[" * 100_000,
+    *(
+        json.dumps(record).encode()
+        for record in (
+            {"files": 5},
+            {"files": {"/a": 5}},
+            {"files": {"/a": {"original": "no"}}},
+            {"files": {"/a": {"unit": ["x"]}}},
+            {"units": "pyhost-shop.service"},
+            {"units": [None]},
+            {"units": {}},
+            {"folders": [1]},
+            {"loaded": []},
+            {"ran": 1},
+            {"loaded": {"a.service": {"reload": "0a1b"}}},
+            {"files": {"/a": {"later": True}}},
+            {"refused": {"/a": None}},
+            {"transaction": 1},
+            {"later": 1},
+            {"LOSES": "x"},
+        )
+    ),
 ]
 JOURNALS = [
     b"", b"null", b'{"swaps": [["/a"]]}', b'{"swaps": [["/a", 1]]}', b'{"swaps": [["/a", true, 2]]}',
     b'{"swaps": {"/a": true}}', b'{"brought": {"a.service": {"up": "yes"}}}', b'{"commands": ["rm -rf /"]}',
     b'{"taken": {"other": "x"}}', b'{"touched": ["a"]}',
 ]  # fmt: skip
-ANY = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                   lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))

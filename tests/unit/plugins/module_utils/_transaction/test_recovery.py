@@ -33,26 +33,44 @@ from tests.unit.plugins.module_utils._transaction.wishes import (
 # Failures: what the user reads, and that all is as it was
 
 FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
-    "test": ({"etc/server/more/blog.conf": "# application blog\n\nSYNTAX\n"},
-             "application blog: servertest rejects the configuration: bad word in ETC/more/blog.conf:3"),
+    "test": (
+        {"etc/server/more/blog.conf": "# application blog\n\nSYNTAX\n"},
+        "application blog: servertest rejects the configuration: bad word in ETC/more/blog.conf:3",
+    ),
     "test output": ({MAIN: "WARNS\n"}, "servertest rejects the configuration: warning: unknown key"),
-    "command": ({"etc/users/pyhost.conf": {"content": "NONSENSE\n", "command": ("adopt", "USERS")}},
-                "adopt HOST/etc/users/pyhost.conf failed: HOST/etc/users/pyhost.conf:1: nonsense"),
-    "start": (unit(BLOG, "DIES\n"),
-              f"application blog: systemctl start failed of {BLOG}: Job for {BLOG} failed.\n"
-              f"words of {BLOG} in the journal"),
-    "reload": ({MAIN: "DIES\n"}, f"systemctl reload failed of {SERVER}: Job for {SERVER} failed.\n"
-               f"words of {SERVER} in the journal"),
-    "crash loop": (unit(BLOG, "CRASHES\n"), f"application blog: the start of {BLOG}: active (fake)\n"
-                   f"words of {BLOG} in the journal"),
-    "no end of the start": (unit(BLOG, "HANGS\n"), f"application blog: the start of {BLOG}: activating (fake)\n"
-                            f"words of {BLOG} in the journal"),
-    "probe": ({MAIN: "DEAF\n"}, "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer the new "
-              "generation 2 within 3 s; its last answer: 1"),
-    "death after the reload": ({MAIN: "FALLS\n"},
-                               f"the start of {SERVER}: failed (fake)\nwords of {SERVER} in the journal"),
-    "unit without file": ({f"etc/systemd/system/{BLOG}": {"content": None}},
-                          f"systemctl enable failed of {BLOG}: Unit {BLOG} not found."),
+    "command": (
+        {"etc/users/pyhost.conf": {"content": "NONSENSE\n", "command": ("adopt", "USERS")}},
+        "adopt HOST/etc/users/pyhost.conf failed: HOST/etc/users/pyhost.conf:1: nonsense",
+    ),
+    "start": (
+        unit(BLOG, "DIES\n"),
+        f"application blog: systemctl start failed of {BLOG}: Job for {BLOG} failed.\nwords of {BLOG} in the journal",
+    ),
+    "reload": (
+        {MAIN: "DIES\n"},
+        f"systemctl reload failed of {SERVER}: Job for {SERVER} failed.\nwords of {SERVER} in the journal",
+    ),
+    "crash loop": (
+        unit(BLOG, "CRASHES\n"),
+        f"application blog: the start of {BLOG}: active (fake)\nwords of {BLOG} in the journal",
+    ),
+    "no end of the start": (
+        unit(BLOG, "HANGS\n"),
+        f"application blog: the start of {BLOG}: activating (fake)\nwords of {BLOG} in the journal",
+    ),
+    "probe": (
+        {MAIN: "DEAF\n"},
+        "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer the new "
+        "generation 2 within 3 s; its last answer: 1",
+    ),
+    "death after the reload": (
+        {MAIN: "FALLS\n"},
+        f"the start of {SERVER}: failed (fake)\nwords of {SERVER} in the journal",
+    ),
+    "unit without file": (
+        {f"etc/systemd/system/{BLOG}": {"content": None}},
+        f"systemctl enable failed of {BLOG}: Unit {BLOG} not found.",
+    ),
 }
 
 
@@ -92,7 +110,10 @@ def test_a_stock_server_that_was_masked_is_masked_again(host: t.Any) -> None:
 def test_the_place_of_an_error_is_told(host: t.Any) -> None:
     sites = "# application shop\nx\n# application blog\nx\nSYNTAX\n# application other\n"
     assert host.refuse(host.wish({"etc/server/all.conf": sites})).details == {
-        "file": str(host.etc / "all.conf"), "line": 5, "application": "blog"}
+        "file": str(host.etc / "all.conf"),
+        "line": 5,
+        "application": "blog",
+    }
 
 
 def test_old_files_that_do_not_start_either_are_told(host: t.Any) -> None:
@@ -136,6 +157,7 @@ def test_a_damaged_manifest_is_told(host: t.Any) -> None:
 
 # Killed, or out of space, at every point
 
+
 def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], None]) -> t.Iterator[int]:
     """Yield the number of every step of a transaction, which has failed there; begin anew for each."""
     step = 1
@@ -151,6 +173,7 @@ def steps(host: t.Any, wanted: t.Any, how: str, reset: t.Callable[[], None]) -> 
 @pytest.fixture
 def reset_to(host: t.Any, tmp_path: Path) -> t.Callable[[t.Any], t.Callable[[], None]]:
     """Return what puts a wish in service and returns what brings the host back to there."""
+
     def begin(wanted: t.Any) -> t.Callable[[], None]:
         host.apply(wanted)
         saved = tmp_path / "saved"
@@ -228,6 +251,7 @@ def test_killed_again_while_it_recovers(host: t.Any, reset: t.Callable[[], None]
     host.apply(new(host))
     after, running = host.tree(), host.running()
     for first in (15, 50):
+
         def begin(first: int = first) -> None:
             reset()
             assert host.fail_at(new(host), first, "kill") == "killed"
@@ -255,7 +279,8 @@ def test_killed_while_it_rolls_back(host: t.Any, reset: t.Callable[[], None]) ->
 
 @pytest.mark.parametrize("next_run", ["same", "back", "refused", "another part"])
 def test_killed_at_any_point_of_a_replacement(
-        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], next_run: str) -> None:
+    host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], next_run: str
+) -> None:
     reset = reset_to(holder(host))
     before = host.tree()
     host.apply(rival(host))
@@ -283,7 +308,8 @@ def test_killed_at_any_point_of_a_replacement(
 
 @pytest.mark.parametrize("how", ["full", "fuller"])
 def test_disk_full_at_any_point_of_a_replacement(
-        host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], how: str) -> None:
+    host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], how: str
+) -> None:
     reset = reset_to(holder(host))
     before = host.tree()
     host.apply(rival(host))

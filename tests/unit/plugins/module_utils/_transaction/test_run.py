@@ -74,7 +74,8 @@ def test_check_mode_knows_that_users_are_yet_to_come(host: t.Any) -> None:
     files = {MAIN: {"content": "x\n", "owner": "nobody-has-this-name"}}
     assert host.apply(host.wish(files), check=True).changed
     assert str(host.refuse(host.wish(files))) == (
-        "files[0].owner: 'nobody-has-this-name' does not exist on this host; make it in an earlier task")
+        "files[0].owner: 'nobody-has-this-name' does not exist on this host; make it in an earlier task"
+    )
 
 
 def test_check_mode_without_the_server(host: t.Any) -> None:
@@ -95,17 +96,20 @@ BASE = {
 SOCKET = "pyhost-shop.socket"
 
 
-@pytest.mark.parametrize(("changes", "calls"), [
-    ({}, []),
-    ({"quiet.conf": "2"}, []),
-    ({"reload.conf": "2"}, [f"systemctl reload {SHOP}"]),
-    ({"reload.conf": {"mode": "0640"}}, [f"systemctl reload {SHOP}"]),
-    ({"reload.conf": None}, [f"systemctl reload {SHOP}"]),
-    ({"restart.conf": "2"}, [f"systemctl restart {SHOP}"]),
-    ({"restart.conf": "2", "reload.conf": "2"}, [f"systemctl restart {SHOP}"]),
-    (unit(SHOP, "other\n"), ["systemctl daemon-reload", f"systemctl restart {SHOP}"]),
-    (unit(SHOP, "other\n", "reload"), ["systemctl daemon-reload", f"systemctl restart {SHOP}"]),
-])
+@pytest.mark.parametrize(
+    ("changes", "calls"),
+    [
+        ({}, []),
+        ({"quiet.conf": "2"}, []),
+        ({"reload.conf": "2"}, [f"systemctl reload {SHOP}"]),
+        ({"reload.conf": {"mode": "0640"}}, [f"systemctl reload {SHOP}"]),
+        ({"reload.conf": None}, [f"systemctl reload {SHOP}"]),
+        ({"restart.conf": "2"}, [f"systemctl restart {SHOP}"]),
+        ({"restart.conf": "2", "reload.conf": "2"}, [f"systemctl restart {SHOP}"]),
+        (unit(SHOP, "other\n"), ["systemctl daemon-reload", f"systemctl restart {SHOP}"]),
+        (unit(SHOP, "other\n", "reload"), ["systemctl daemon-reload", f"systemctl restart {SHOP}"]),
+    ],
+)
 def test_a_unit_does_just_what_its_files_ask(host: t.Any, changes: dict[str, t.Any], calls: list[str]) -> None:
     host.apply(host.wish(BASE, (SHOP,)))
     files: dict[str, t.Any] = {}
@@ -125,16 +129,22 @@ def test_a_socket_is_restarted_around_its_service(host: t.Any) -> None:
     assert host.calls[-2:] == [f"systemctl start {SOCKET}", f"systemctl start {SHOP}"]
     host.apply(host.wish({**files, **unit(SOCKET, "other\n")}, (SHOP, SOCKET)))
     assert host.calls == [
-        "systemctl daemon-reload", f"systemctl stop {SHOP} {SOCKET}", f"systemctl start {SOCKET}",
-        f"systemctl start {SHOP}"]
+        "systemctl daemon-reload",
+        f"systemctl stop {SHOP} {SOCKET}",
+        f"systemctl start {SOCKET}",
+        f"systemctl start {SHOP}",
+    ]
 
 
-@pytest.mark.parametrize(("state", "calls"), [
-    ({"active": "inactive"}, ["start"]),
-    ({"active": "failed"}, ["reset-failed", "start"]),
-    ({"enabled": False}, ["enable"]),
-    ({"active": "inactive", "masked": True, "enabled": False}, ["unmask", "enable", "start"]),
-])
+@pytest.mark.parametrize(
+    ("state", "calls"),
+    [
+        ({"active": "inactive"}, ["start"]),
+        ({"active": "failed"}, ["reset-failed", "start"]),
+        ({"enabled": False}, ["enable"]),
+        ({"active": "inactive", "masked": True, "enabled": False}, ["unmask", "enable", "start"]),
+    ],
+)
 def test_a_wanted_unit_is_enabled_and_up(host: t.Any, state: dict[str, t.Any], calls: list[str]) -> None:
     host.apply(old(host))
     host.change_unit(SHOP, **state)
@@ -249,8 +259,13 @@ def test_a_path_has_one_owner(host: t.Any) -> None:
 @pytest.mark.parametrize("order", ["giver first", "taker first"])
 def test_a_unit_moves_to_another_part_without_a_stop(host: t.Any, order: str) -> None:
     host.apply(host.wish({**MOVING, "etc/pyhost/one": "1", MAIN: "one\n"}, (SHOP,), "one"))
-    gives = host.wish({"etc/pyhost/one": "1"}, (), "one", keep_units=frozenset({SHOP}),
-                      keep=frozenset(str(host.root / name) for name in (*MOVING, MAIN)))
+    gives = host.wish(
+        {"etc/pyhost/one": "1"},
+        (),
+        "one",
+        keep_units=frozenset({SHOP}),
+        keep=frozenset(str(host.root / name) for name in (*MOVING, MAIN)),
+    )
     takes = host.wish({**MOVING, **unit(SHOP, "other\n"), MAIN: "two\n"}, (SHOP,), "two", take=True)
     calls = []
     for wanted in (gives, takes) if order == "giver first" else (takes, gives):
@@ -341,11 +356,16 @@ def test_a_server_gives_way_to_another_one(host: t.Any, monkeypatch: pytest.Monk
     # Nothing that takes time lies between the stop and the start.
     both = f"{SHOP} {SERVER}"
     assert host.calls == [
-        f"systemctl enable {RIVAL}", f"systemctl stop {both}", f"systemctl start {RIVAL}",
-        f"systemctl disable --now {both}", "systemctl daemon-reload"]
+        f"systemctl enable {RIVAL}",
+        f"systemctl stop {both}",
+        f"systemctl start {RIVAL}",
+        f"systemctl disable --now {both}",
+        "systemctl daemon-reload",
+    ]
     own = {"etc/rival/main.conf", "etc/rival/generation", "etc/shared.conf", "var/lib/pyhost", "etc/adopted"}
     assert {name: found for name, found in host.tree().items() if name not in own} == {
-        name: found for name, found in stock.items() if name not in own}
+        name: found for name, found in stock.items() if name not in own
+    }
     assert host.running().keys() == {RIVAL}
     assert not host.units()[SERVER].enabled
     assert [path.name for path in host.state.iterdir() if path.suffix] == ["rival.json", "rival.original"]
@@ -365,13 +385,20 @@ def test_somebody_elses_server_is_not_replaced(host: t.Any) -> None:
     assert (host.tree(), host.units()[SERVER]) == before
 
 
-@pytest.mark.parametrize("files", [
-    {"main": "SYNTAX\n"}, {"main": "PORT DIES\n"}, {"main": "PORT CRASHES\n"}, {"main": "PORT HANGS\n"},
-])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"main": "SYNTAX\n"},
+        {"main": "PORT DIES\n"},
+        {"main": "PORT CRASHES\n"},
+        {"main": "PORT HANGS\n"},
+    ],
+)
 @pytest.mark.parametrize("namespaces", [True, False], ids=["staged", "live"])
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_server_that_does_not_come_up_replaces_nobody(
-        host: t.Any, files: dict[str, str], namespaces: bool, enabled: bool) -> None:
+    host: t.Any, files: dict[str, str], namespaces: bool, enabled: bool
+) -> None:
     host.namespaces = namespaces
     host.apply(holder(host))
     host.change_unit(SERVER, enabled=enabled)
@@ -387,8 +414,13 @@ def test_a_server_that_does_not_come_up_replaces_nobody(
 def test_a_server_that_answers_another_generation_replaces_nobody(host: t.Any) -> None:
     host.apply(holder(host))
     before, running = host.tree(), host.running()
-    deaf = host.wish({**RIVALS, "etc/rival/generation": "3"}, (RIVAL,), "rival", replaces=frozenset({"server"}),
-                     probe=Probe("http://127.0.0.1/", "4", "generation.invalid", 3))
+    deaf = host.wish(
+        {**RIVALS, "etc/rival/generation": "3"},
+        (RIVAL,),
+        "rival",
+        replaces=frozenset({"server"}),
+        probe=Probe("http://127.0.0.1/", "4", "generation.invalid", 3),
+    )
     assert "did not answer the new generation 4 within 3 s; its last answer: 3" in str(host.refuse(deaf))
     assert (host.tree(), host.running()) == (before, running)
     in_order(host)
@@ -409,8 +441,11 @@ def test_a_replaced_server_whose_package_is_gone(host: t.Any) -> None:
 def test_a_link_follows_another_one(host: t.Any) -> None:
     app = host.root / "srv/shop"
     (app / "releases").mkdir(parents=True)
-    files = {**unit(SHOP), "srv/shop/current": {"follow": str(app / "next"), "unit": SHOP, "verb": "reload"},
-             "etc/release": {"follow": str(app / "next")}}
+    files = {
+        **unit(SHOP),
+        "srv/shop/current": {"follow": str(app / "next"), "unit": SHOP, "verb": "reload"},
+        "etc/release": {"follow": str(app / "next")},
+    }
     assert str(host.refuse(host.wish(files, (SHOP,)))).startswith(f"files[1].follow: {app}/next is no symbolic link")
     assert host.apply(host.wish(files, (SHOP,)), check=True).changed
     (app / "next").symlink_to("releases/1")

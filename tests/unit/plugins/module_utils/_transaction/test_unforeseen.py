@@ -24,7 +24,10 @@ ASKED = ("run", "fetch", "ask", "children", "now", "clock")
 def _wish(host: t.Any, number: int) -> t.Any:
     files = {**FILES, "etc/server/generation": str(number), "etc/server/main.conf": f"include {number}\n"}
     files["etc/systemd/system/pyhost-shop.service"] = {
-        "content": f"x {number}\n", "unit": "pyhost-shop.service", "verb": "restart"}
+        "content": f"x {number}\n",
+        "unit": "pyhost-shop.service",
+        "verb": "restart",
+    }
     asked = Request(str(host.root / "etc/server/main.conf"), "http://127.0.0.1/up", host="a.example")
     return host.wish(files, UNITS, requests=(asked,))
 
@@ -118,8 +121,9 @@ def test_an_answer_that_raises_rolls_the_release_back(
         monkeypatch.setattr(host, "ask", raises)
     else:
         host.answers, run = "500 Bad", host.run
-        monkeypatch.setattr(host, "run", lambda command, timeout=900: (
-            raises() if command[0] == "journalctl" else run(command, timeout)))
+        monkeypatch.setattr(
+            host, "run", lambda command, timeout=900: raises() if command[0] == "journalctl" else run(command, timeout)
+        )
     with pytest.raises(PyhostError, match="unexpected ValueError at test_unforeseen"):
         host.apply(wanted)
     assert str((host.root / "srv/shop/current").readlink()) == "releases/old"

@@ -64,7 +64,11 @@ def in_order(host: t.Any) -> None:
 
 RIVAL = "rival.service"
 HOLDS = {
-    **SITES, MAIN: "PORT\n", "etc/shared.conf": "server's\n", f"etc/systemd/system/{SERVER}.d/own.conf": "limits\n"}
+    **SITES,
+    MAIN: "PORT\n",
+    "etc/shared.conf": "server's\n",
+    f"etc/systemd/system/{SERVER}.d/own.conf": "limits\n",
+}
 RIVALS = {"etc/rival/main.conf": "PORT\n", "etc/rival/generation": "3", "etc/shared.conf": "rival's\n"}
 
 
