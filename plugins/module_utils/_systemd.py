@@ -107,5 +107,7 @@ class Systemd:
     def words(self, unit: str, since: float) -> str:
         """Return the last lines that a unit wrote to the journal since that second."""
         options = [f"--unit={unit}", f"--since=@{int(since)}", "--lines=20", "--output=cat", "--no-pager", "--quiet"]
+        # What a process wrote last may be on its way to the journal.
+        self.run(["journalctl", "--sync"], timeout=10)
         status, output = self.run(["journalctl", *options], timeout=30)
         return "" if status else output
