@@ -162,7 +162,7 @@ def test_an_application_that_does_not_start_takes_nothing_down() -> None:
 LEAKY = """\
 import os, sys
 if "wsgiref.simple_server" not in sys.modules:
-    sys.exit("\\x1b[31m" + repr(dict(os.environ)))
+    raise RuntimeError("\\x1b[31m" + repr(dict(os.environ)))
 from probe import application
 """
 
