@@ -141,7 +141,7 @@ def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(wrong: Wrong) ->
     """All problems come in one message, each under its application's name; what is in service is not touched."""
     converge(*HOSTS, apps=[PROBE])
     before = _releases("probe")
-    apps = [{**PROBE, **change, "name": name, "user": "probe"} for name, (change, _words) in wrong.items()]
+    apps = [{**PROBE, **change, "name": name, "user": "wrong"} for name, (change, _words) in wrong.items()]
     for told in _refused(apps=[PROBE, *apps]):
         messages = dict(re.findall(r"^app ([a-z-]+): (.*(?:\n(?!app ).*)*)", told, re.MULTILINE))
         assert set(messages) == set(wrong)
