@@ -25,7 +25,7 @@ from tests.golden import cases
 RELEASES = {"12": "bookworm", "13": "trixie"}
 PACKAGES = (
     "apache2 libapache2-mod-wsgi-py3 libapache2-mod-xsendfile lighttpd lighttpd-mod-deflate lighttpd-mod-openssl"
-    " lighttpd-modules-lua nginx openssl python3 systemd uwsgi-core uwsgi-plugin-python3"
+    " lighttpd-modules-lua nftables nginx openssl python3 systemd uwsgi-core uwsgi-plugin-python3"
 )
 # Debian has none.
 CHEROKEE = "/etc/cherokee"
@@ -104,14 +104,13 @@ class Container:
 
     def start(self, files: bytes) -> None:
         """Start it with the tar archive of all hosts' files."""
-        image = os.environ.get("PYHOST_BASE_IMAGE", "pyhost-base")
         self.remove()
         unconfined = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined"]
         # Some servers try to listen.
         ipv6 = ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0"]
         archives = ["--volume", f"pyhost-apt-{self.release}:/var/cache/pyhost-apt"]
         options = ["--detach", "--name", self.name, *unconfined, *ipv6, *archives, "--tmpfs", "/tmp"]
-        _docker("run", *options, f"{image}:{self.release}", "sleep", "infinity")
+        _docker("run", *options, f"pyhost-warm:{self.release}", "sleep", "infinity")
         proxy = json.loads(os.environ.get("PYHOST_BUILD_ENV", "{}")).get("http_proxy", "")
         self.shell(INSTALL, before=["env", f"http_proxy={proxy}"])
         _docker("cp", "-", f"{self.name}:/", data=files)
@@ -169,10 +168,13 @@ def _hosts() -> list[t.Any]:
 
 def _judges(expected: cases.Expected) -> Iterator[str]:
     """Yield the scripts that judge a host's files, each as the last command of what goes before it."""
+    users = sorted({app["user"] for args in _given(expected, "accounts") for app in args.get("apps", [])})
+    if users:
+        yield shlex.join(["systemd-sysusers", "--inline", *(f"u {user} -" for user in users)])
     sets = _given(expected, "config_set")
     for args in sets:
         for file in args.get("files", []):
-            # Accounts and folders; what else is run wants an application.
+            # Folders; what else is run wants an application.
             if file.get("command", [""])[0].startswith("systemd-"):
                 yield shlex.join(file["command"])
         for gone in args.get("absent", []):
