@@ -172,6 +172,8 @@ def test_an_application_that_prints_its_environment_tells_no_secret() -> None:
     secret = "postgres://blog:hunter2-very-secret@db/blog"
     leaky = {
         "wsgi": "leaky:application",
+        # It is up when the application has loaded; uWSGI is before, as its workers load it.
+        "backend": "flup",
         "setup": [f"printf %s {shlex.quote(LEAKY)} > leaky.py"],
         "env": {"DATABASE_URL": secret, "TOKEN": "abcdef0123456789"},
     }

@@ -43,12 +43,18 @@ def processes(uid: int, proc: Path = Path("/proc")) -> list[str]:
 
 def _is_alive(process: Path, state: dict[str, str]) -> bool:
     """Whether any thread goes on: the first one, whose state is that of the process, may end before the others."""
-    threads = (_status(task) for task in process.glob("task/*"))
+    threads = map(_status, _tasks(process))
     return any(each.get("State", "X").split()[0] not in "ZX" for each in (state, *threads))
 
 
-def _status(folder: Path) -> dict[str, str]:
+def _tasks(process: Path) -> list[Path]:
     # A process may end while it is looked at.
+    with contextlib.suppress(OSError):
+        return [*(process / "task").iterdir()]
+    return []
+
+
+def _status(folder: Path) -> dict[str, str]:
     with contextlib.suppress(OSError):
         text = (folder / "status").read_text("utf-8", "replace")
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)

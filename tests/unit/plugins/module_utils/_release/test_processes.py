@@ -85,3 +85,10 @@ def test_nobody_else_ends() -> None:
         end_processes("shop", UID)
         assert other.poll() is None
         other.kill()
+
+
+def test_a_process_that_has_just_gone_is_none(tmp_path: Path) -> None:
+    """Its status was read, and its folder of threads is no longer there."""
+    (tmp_path / "4711").mkdir()
+    (tmp_path / "4711" / "status").write_text("Name:\tgone\nState:\tZ (zombie)\nUid:\t1\t1\t1\t1\n")
+    assert processes(1, tmp_path) == []
