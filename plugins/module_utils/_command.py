@@ -17,6 +17,7 @@ import subprocess
 import time
 import typing as t
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ._text import end_of
 
@@ -34,7 +35,7 @@ NOT_STARTED = 127
 AFTERWARDS = 0.5
 """Seconds in which the output of a command that has ended must be read: a process that it left may write forever."""
 
-LANGUAGE = {"LC_ALL": "C.UTF-8"}
+LANGUAGE = MappingProxyType({"LC_ALL": "C.UTF-8"})
 """The words of commands are read, so they must be in one language."""
 
 TO_END = 10

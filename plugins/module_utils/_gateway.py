@@ -57,7 +57,7 @@ def status_of(line: str) -> int | None:
 
 def failure(error: Exception) -> str:
     """Return why there is no answer, in words that nobody takes for a status line."""
-    if type(error) is http.client.BadStatusLine:
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
         return f"no answer, but {beginning(str(error), 80)!r}"
     words = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return f"no answer: {words}" if words[:1].isnumeric() else words

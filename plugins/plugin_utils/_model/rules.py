@@ -72,7 +72,7 @@ def _able(protocol: str) -> str:
 
 def _runs_somewhere(topology: Topology) -> Iterator[Problem]:
     for name, on in topology.runs_on.items():
-        view = next(iter(topology.views[name].values()))
+        view, *_others = topology.views[name].values()
         if on or view.app["state"] != "present":
             continue
         pattern = view.app["hosts"]
