@@ -430,6 +430,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _command, _entry
 from ..module_utils._errors import PyhostError
 from ..module_utils._fs import Node
+from ..module_utils._layout import MANIFESTS
 from ..module_utils._mask import Mask
 from ..module_utils._text import decode, escaped
 from ..module_utils._transaction.host import Host
@@ -440,7 +441,7 @@ from ..module_utils._transaction.stage import Change
 from ..module_utils._transaction.wish import Entry, Probe, Request, Test, Wish
 from ..module_utils._web import encrypted
 
-STATE = Path("/var/lib/pyhost/.manifest")
+STATE = Path(MANIFESTS)
 
 ARGUMENTS: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},

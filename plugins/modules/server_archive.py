@@ -119,12 +119,13 @@ from ansible.module_utils.urls import open_url
 from ..module_utils import _command, _entry
 from ..module_utils._download import fetch_with
 from ..module_utils._errors import PyhostError
+from ..module_utils._layout import STATE
 from ..module_utils._lock import alone
 from ..module_utils._mask import addresses
 from ..module_utils._packages.apt import Host, Packages, apt_run
 from ..module_utils._packages.archive import Installation, Wish
 
-MARKS = Path("/var/lib/pyhost/.installed")
+MARKS = Path(STATE, ".installed")
 LOCK = Path("/run/pyhost-server-archive.lock")
 LOCK_TIMEOUT = 120
 

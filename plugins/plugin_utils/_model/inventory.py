@@ -19,7 +19,7 @@ App = dict[str, t.Any]
 
 _APPS = re.compile(r"pyhost_apps(__\w+)?")
 
-# Playbooks, and the variables that are given to them with -e. Elsewhere they would be ignored without a word.
+# Playbooks, and the variables that are given to them with -e. Elsewhere they would be ignored silently.
 RUNS: dict[str, tuple[str, ...]] = {
     "site": (),
     "deploy": ("pyhost_only", "pyhost_serial", "pyhost_max_fail_percentage"),
