@@ -70,7 +70,7 @@ def applications() -> None:
     with container():
         unit = 0.0
         for count in (1, 10, 100):
-            app = {"source": {"path": f"{ROOT}/tests/http/probe"}, "requirements": [], "wsgi": "probe:application"}
+            app = {"source": {"path": f"{ROOT}/tests/support/probe"}, "requirements": [], "wsgi": "probe:application"}
             names = [f"app{number}" for number in range(count)]
             apps = {name: {**app, "domains": [f"{name}.example"], "processes": 1} for name in names}
             first = run("pyhost.web.site", {"pyhost_apps": apps})

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEN = ROOT / ".cache" / "pairs.json"
 DOCS = ROOT / "docs" / "pairs.md"
 DEPLOY = ROOT / "docs" / "deploy.md"
-DIFFERENCES = ROOT / "tests" / "http" / "differences.yml"
+DIFFERENCES = ROOT / "tests" / "claims" / "differences.yml"
 BEGIN, END = "<!-- made by python -m tools.pairs -->", "<!-- end of what is made -->"
 
 FAILS, UNTESTED, NONE = "fails", "not tested", "–"

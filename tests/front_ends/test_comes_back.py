@@ -10,8 +10,8 @@ from pathlib import Path
 from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
-from tests.http.visitor import probes, scenario_hosts
-from tests.processes import main_process_of, start_in_vain
+from tests.support.processes import main_process_of, start_in_vain
+from tests.support.visitor import probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, hosts, probes, traffic
+from tests.support.visitor import Visitor, hosts, probes, traffic
 
 # slowhttptest's three attacks: headers, a body, an answer that come or go a few bytes at a time. An answer has to be
 # larger than what the sockets hold.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from tests import collection
+from tests.support import collection
 
 if sys.argv[1:] != ["--write"]:
     sys.exit(__doc__)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests import collection
+from tests.support import collection
 
 collection.load()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests import collection
+from tests.support import collection
 
 # What it notes of its own belongs to what is built, not beside the sources.
 set_hypothesis_home_dir(collection.CHECKOUT / ".cache" / "hypothesis")

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from tests.playbook import PLAIN
+from tests.support.playbook import PLAIN
 
 
 def test_check_mode_after_the_run_reports_no_change() -> None:

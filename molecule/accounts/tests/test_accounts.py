@@ -6,8 +6,8 @@ import typing as t
 
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, hosts
-from tests.playbook import converge, messages, removed, run
+from tests.support.playbook import converge, messages, removed, run
+from tests.support.visitor import Visitor, address, hosts
 
 HOSTS = hosts()
 NEXT = {"next": {"domains": ["next.example"]}}

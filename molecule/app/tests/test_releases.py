@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import hosts, scenario_hosts
-from tests.playbook import converge, messages, run
+from tests.support.playbook import converge, messages, run
+from tests.support.visitor import hosts, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()
 
 PROBE = {
     "name": "probe",
-    "source": {"path": f"{os.environ.get('MOLECULE_PROJECT_DIRECTORY')}/tests/http/probe"},
+    "source": {"path": f"{os.environ.get('MOLECULE_PROJECT_DIRECTORY')}/tests/support/probe"},
     "requirements": [],
     "wsgi": "probe:application",
     "env": {"SECRET_KEY": "hunter2hunter2"},

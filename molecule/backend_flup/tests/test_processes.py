@@ -1,4 +1,4 @@
-"""The probe behind flup, threaded and forking, over both protocols: what test_claims.py does not ask."""
+"""The probe behind flup, threaded and forking, over both protocols: what tests/claims does not ask."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, hosts, meanwhile, probes, scenario_hosts
-from tests.playbook import converge
-from tests.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.playbook import converge
+from tests.support.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.visitor import Visitor, hosts, meanwhile, probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()

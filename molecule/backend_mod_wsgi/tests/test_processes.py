@@ -1,4 +1,4 @@
-"""The probe on mod_wsgi behind nginx, each in an Apache of its own: what test_claims.py does not ask."""
+"""The probe on mod_wsgi behind nginx, each in an Apache of its own: what tests/claims does not ask."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, hosts, meanwhile, probes, scenario_hosts
-from tests.playbook import converge, run
-from tests.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.playbook import converge, run
+from tests.support.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.visitor import Visitor, hosts, meanwhile, probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()

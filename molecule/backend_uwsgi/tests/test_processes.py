@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import scenario_hosts
-from tests.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.processes import exposure, main_process, start_in_vain, wait_for_another
+from tests.support.visitor import scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 
-CLIENT = (Path(__file__).parents[3] / "tests" / "uwsgi_client.py").read_text()
+CLIENT = (Path(__file__).parents[3] / "tests" / "support" / "uwsgi_client.py").read_text()
 APPS = ["shop", "blog", "own"]
 
 

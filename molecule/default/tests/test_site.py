@@ -8,8 +8,8 @@ from http.cookies import SimpleCookie
 
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, scenario_hosts
-from tests.processes import main_process
+from tests.support.processes import main_process
+from tests.support.visitor import Visitor, address, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import scenario_hosts
-from tests.playbook import run
+from tests.support.playbook import run
+from tests.support.visitor import scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

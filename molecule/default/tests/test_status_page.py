@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import hosts
-from tests.playbook import converge
+from tests.support.playbook import converge
+from tests.support.visitor import hosts
 
 HOSTS = hosts()
 BROWSER = HOSTS[-1]

@@ -9,11 +9,21 @@ import typing as t
 import pytest
 from testinfra.host import Host
 
-from tests.deploying import BYSTANDER, CHOSEN, HOSTS, MOUNTS, deploy, no_request_fails, releases, visitors, words
-from tests.http.visitor import Visitor, address, scenario_hosts
-from tests.packages import upgrade
-from tests.playbook import converge, messages, run, told
-from tests.processes import main_process, main_process_of
+from tests.support.deploying import (
+    BYSTANDER,
+    CHOSEN,
+    HOSTS,
+    MOUNTS,
+    deploy,
+    no_request_fails,
+    releases,
+    visitors,
+    words,
+)
+from tests.support.packages import upgrade
+from tests.support.playbook import converge, messages, run, told
+from tests.support.processes import main_process, main_process_of
+from tests.support.visitor import Visitor, address, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from tests.deploying import CHOSEN, HOSTS, deploy, everywhere, left_behind, no_request_fails, releases, words
-from tests.http.visitor import Visitor, address
-from tests.playbook import PLAIN, converge, messages, run
+from tests.support.deploying import CHOSEN, HOSTS, deploy, everywhere, left_behind, no_request_fails, releases, words
+from tests.support.playbook import PLAIN, converge, messages, run
+from tests.support.visitor import Visitor, address
 
 # An apt that is at work until somebody ends it.
 APT = """import fcntl, signal

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import typing as t
 
-from tests.deploying import CHOSEN, HOSTS, everywhere, left_behind, no_request_fails, words
-from tests.playbook import PLAIN, command, converge, messages, run
+from tests.support.deploying import CHOSEN, HOSTS, everywhere, left_behind, no_request_fails, words
+from tests.support.playbook import PLAIN, command, converge, messages, run
 
 # Kills the module that holds a lock as soon as something is the case.
 KILLER = """import os, signal, subprocess, sys, time

@@ -9,10 +9,10 @@ import pytest
 from testinfra import get_host
 from testinfra.host import Host
 
-from tests.http.access_log import HOSTILE, hostile_line
-from tests.http.visitor import Visitor, address, probes, scenario_hosts, visiting
-from tests.playbook import converge, messages, run
-from tests.processes import exposure
+from tests.support.access_log import HOSTILE, hostile_line
+from tests.support.playbook import converge, messages, run
+from tests.support.processes import exposure
+from tests.support.visitor import Visitor, address, probes, scenario_hosts, visiting
 
 testinfra_hosts = scenario_hosts()
 

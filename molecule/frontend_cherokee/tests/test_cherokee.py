@@ -1,4 +1,4 @@
-"""What Cherokee does when its configuration changes or it dies; what visitors of its sites see is in test_claims."""
+"""What Cherokee does when its configuration changes or it dies; what visitors of its sites see is in tests/claims."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, probes, scenario_hosts, visiting
-from tests.playbook import converge, run
+from tests.support.playbook import converge, run
+from tests.support.visitor import Visitor, address, probes, scenario_hosts, visiting
 
 testinfra_hosts = scenario_hosts()
 PROBES = probes()

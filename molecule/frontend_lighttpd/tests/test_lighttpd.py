@@ -11,10 +11,10 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from testinfra.host import Host
 
-from tests.http.access_log import HOSTILE, hostile_line
-from tests.http.visitor import Visitor, address, probes, scenario_hosts, visiting
-from tests.playbook import converge, run
-from tests.processes import exposure, main_process_of
+from tests.support.access_log import HOSTILE, hostile_line
+from tests.support.playbook import converge, run
+from tests.support.processes import exposure, main_process_of
+from tests.support.visitor import Visitor, address, probes, scenario_hosts, visiting
 
 testinfra_hosts = scenario_hosts()
 

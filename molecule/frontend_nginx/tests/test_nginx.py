@@ -1,4 +1,4 @@
-"""What the host and another tool say of nginx; what visitors see is in test_claims."""
+"""What the host and another tool say of nginx; what visitors see is in tests/claims."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.http.access_log import HOSTILE, hostile_line
-from tests.http.visitor import probes, scenario_hosts
-from tests.processes import exposure, main_process_of
+from tests.support.access_log import HOSTILE, hostile_line
+from tests.support.processes import exposure, main_process_of
+from tests.support.visitor import probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.http.test_claims")
+pytest.register_assert_rewrite("tests.claims")

@@ -15,11 +15,11 @@ import pytest
 from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
-from tests.http import test_claims
-from tests.http.claims import NEEDS_NOTHING, SEEN, Cell
-from tests.http.visitor import Probe, Request, address, hosts, traffic
-from tests.packages import upgrade
-from tests.playbook import converge
+from tests.claims import test_answers, test_bodies, test_environment, test_files, test_hosts
+from tests.claims.claims import NEEDS_NOTHING, SEEN, Cell
+from tests.support.packages import upgrade
+from tests.support.playbook import converge
+from tests.support.visitor import Probe, Request, address, hosts, traffic
 from tools import pairs
 from tools.pairs import Way
 
@@ -29,7 +29,7 @@ HANDED_IN = {name: f"PYHOST_{name.upper()}_ARCHIVE" for name, row in FRONT_ENDS.
 PUBLISHED = [name for name in FRONT_ENDS if name not in HANDED_IN or os.environ.get(HANDED_IN[name])]
 NEIGHBOUR = {
     "domains": ["neighbour.example"],
-    "source": {"path": f"{pairs.ROOT}/tests/http/probe"},
+    "source": {"path": f"{pairs.ROOT}/tests/support/probe"},
     "requirements": [],
     "wsgi": "probe:application",
 }
@@ -63,7 +63,7 @@ def _application(way: Way, back: Host, changed: bool = False) -> dict[str, t.Any
     return {
         "domains": [f"{probe.app}.example", f"*.{probe.app}.example"] + [f"{probe.app}.other.example"] * changed,
         "path": probe.mount or "/",
-        "source": {"path": f"{pairs.ROOT}/tests/http/probe"},
+        "source": {"path": f"{pairs.ROOT}/tests/support/probe"},
         "requirements": [],
         "wsgi": "probe:application",
         "backend": way.back_end,
@@ -232,7 +232,8 @@ def test_the_front_end_before_has_given_way(switch: Switch) -> None:
 
 
 # The one set of claims, asked again behind every front end; files are sent only by a front end on the same host.
-globals().update({name: getattr(test_claims, name) for name in sorted(NEEDS_NOTHING)})
+for claims in (test_environment, test_bodies, test_answers, test_files, test_hosts):
+    globals().update({name: test for name, test in vars(claims).items() if name in NEEDS_NOTHING})
 
 
 def _changes(setting: Setting) -> dict[str, t.Callable[[], None]]:

@@ -12,8 +12,8 @@ from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
 from plugins.plugin_utils._model.topology import stable_port
-from tests.http.visitor import Visitor, address, hosts, traffic
-from tests.playbook import converge, run
+from tests.support.playbook import converge, run
+from tests.support.visitor import Visitor, address, hosts, traffic
 
 HOSTS = {str(host.backend.hostname).rpartition("-")[2]: host for host in hosts()}
 PUBLISHERS = [name for name in FRONT_ENDS if name in HOSTS]

@@ -14,8 +14,8 @@ from testinfra.host import Host
 
 from plugins.module_utils._release.sandbox import service
 from plugins.plugin_utils._model.topology import stable_port
-from tests.http.visitor import address, hosts
-from tests.playbook import converge, run
+from tests.support.playbook import converge, run
+from tests.support.visitor import address, hosts
 
 HOSTS = {str(host.backend.hostname).rpartition("-")[2]: host for host in hosts()}
 FRONTS = [HOSTS[name] for name in ("nginx", "lighttpd", "apache")]

@@ -8,8 +8,8 @@ import shlex
 import pytest
 from testinfra.host import Host
 
-from tests.attacks import ATTACKS, DENIED, SHELL, python, taken, targets
-from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.support.attacks import ATTACKS, DENIED, SHELL, python, taken, targets
+from tests.support.visitor import Visitor, address, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address, scenario_hosts, traffic
+from tests.support.visitor import Visitor, address, scenario_hosts, traffic
 
 testinfra_hosts = scenario_hosts()
 ATTACKERS = ("attacker", "attacker-flup", "attacker-apache")

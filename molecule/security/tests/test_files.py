@@ -10,9 +10,9 @@ import pytest
 from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
-from tests.attacks import ATTACKS, SHELL, taken, targets
-from tests.http.visitor import Visitor, address, hosts, scenario_hosts
-from tests.playbook import converge
+from tests.support.attacks import ATTACKS, SHELL, taken, targets
+from tests.support.playbook import converge
+from tests.support.visitor import Visitor, address, hosts, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()

@@ -7,8 +7,8 @@ import re
 import pytest
 from testinfra.host import Host
 
-from tests.http.visitor import scenario_hosts
-from tests.processes import exposure
+from tests.support.processes import exposure
+from tests.support.visitor import scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

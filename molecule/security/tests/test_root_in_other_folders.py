@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-from tests.http.tls import EncryptedVisitor
-from tests.http.visitor import Visitor, address, hosts, scenario_hosts
-from tests.planted import COPIES, plant, target
-from tests.playbook import converge
+from tests.support.planted import COPIES, plant, target
+from tests.support.playbook import converge
+from tests.support.tls import EncryptedVisitor
+from tests.support.visitor import Visitor, address, hosts, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 HOSTS = hosts()

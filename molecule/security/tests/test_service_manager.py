@@ -8,8 +8,8 @@ import pytest
 from testinfra.host import Host
 
 from plugins.module_utils._release.sandbox import BUILD, SLICE, limits
-from tests.attacks import CONNECT, python, taken
-from tests.http.visitor import Visitor, address, scenario_hosts
+from tests.support.attacks import CONNECT, python, taken
+from tests.support.visitor import Visitor, address, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 

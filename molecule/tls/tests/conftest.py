@@ -8,8 +8,8 @@ import pytest
 from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
-from tests.certificates import ACME, LATER, WEB, release
-from tests.playbook import PLAIN, command, converge, would
+from tests.support.certificates import ACME, LATER, WEB, release
+from tests.support.playbook import PLAIN, command, converge, would
 
 
 @pytest.fixture(scope="session", params=[name for name, row in FRONT_ENDS.items() if row.tls])

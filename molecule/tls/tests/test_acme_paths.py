@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-from tests.certificates import issued
-from tests.http.visitor import Visitor, address
-from tests.planted import TARGET, plant, target
+from tests.support.certificates import issued
+from tests.support.planted import TARGET, plant, target
+from tests.support.visitor import Visitor, address
 
 CHALLENGES = "/.well-known/acme-challenge/"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/pyhost"

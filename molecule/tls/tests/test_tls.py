@@ -8,9 +8,9 @@ import urllib.request
 import pytest
 from testinfra.host import Host
 
-from tests.certificates import ACME, issued, release, seen
-from tests.http.tls import EncryptedVisitor, handshake, trusting_nobody
-from tests.http.visitor import Visitor, address, meanwhile
+from tests.support.certificates import ACME, issued, release, seen
+from tests.support.tls import EncryptedVisitor, handshake, trusting_nobody
+from tests.support.visitor import Visitor, address, meanwhile
 
 
 def _names(host: Host) -> frozenset[str]:

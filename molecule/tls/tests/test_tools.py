@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.certificates import ACME, WEB, release
-from tests.http.visitor import address
+from tests.support.certificates import ACME, WEB, release
+from tests.support.visitor import address
 
 TOP = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 # The profile "intermediate" of https://ssl-config.mozilla.org/guidelines/6.0.json, as sslyze reads it.
-INTERMEDIATE = TOP / "tests/http/mozilla-6.0-intermediate.json"
+INTERMEDIATE = TOP / "tests/support/mozilla-6.0-intermediate.json"
 AUTHORITY = "/etc/pebble/ca.pem"
 
 # Of testssl.sh's checks, those that its grade needs and all of vulnerabilities.

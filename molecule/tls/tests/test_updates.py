@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from tests.certificates import LATER, WEB, issued, release, seen
-from tests.http.tls import EncryptedVisitor
-from tests.http.visitor import Visitor, address, traffic, visiting
-from tests.playbook import converge, run, told
+from tests.support.certificates import LATER, WEB, issued, release, seen
+from tests.support.playbook import converge, run, told
+from tests.support.tls import EncryptedVisitor
+from tests.support.visitor import Visitor, address, traffic, visiting
 
 LATE = {"late": {"domains": ["late-{{ release }}.example"], "tls": "acme"}}
 BROKEN = "/etc/apache2/conf.d/broken.conf"

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 
-from tests.http.visitor import Visitor, address, hosts, visiting
-from tests.playbook import command, converge
+from tests.support.playbook import command, converge
+from tests.support.visitor import Visitor, address, hosts, visiting
 
 DOMAINS = ("shop.example", "blog.example")
 HOSTS = hosts()

@@ -7,8 +7,8 @@ import shlex
 
 import pytest
 
-from tests.http.visitor import Visitor, address, hosts, visiting
-from tests.playbook import converge, messages, removed, run, told, would
+from tests.support.playbook import converge, messages, removed, run, told, would
+from tests.support.visitor import Visitor, address, hosts, visiting
 
 HOSTS = hosts()
 

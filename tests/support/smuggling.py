@@ -6,7 +6,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from tests.http.visitor import Visitor
+from tests.support.visitor import Visitor
 
 REFUSED = frozenset({400, 405, 408, 411, 413, 417, 501})
 

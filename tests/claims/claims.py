@@ -1,4 +1,8 @@
-"""A claim is asked of every application behind every front end of a scenario at once: most of its time is waiting."""
+"""What a visitor may expect of an application behind any front end and any back end; each file is a subject of it.
+
+A claim is asked of every application behind every front end of a scenario at once: most of its time is waiting.
+A scenario publishes tests/support/probe at least once at the root of a domain and once below a mount point (`probes`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
-from tests.http.visitor import Probe, Visitor
+from tests.support.visitor import Probe, Visitor
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class Cell:
         visitor = self.probe.visitor(self.front)
         visitor.front_end = self.front_end or visitor.front_end
         return visitor
+
+
+def app(visitor: Visitor) -> str:
+    """Return the name of the application that a visitor asks."""
+    return visitor.domain.removesuffix(".example")
+
+
+def requests(host: Host, visitor: Visitor) -> list[str]:
+    """Return the paths that reached the application."""
+    log = host.file(f"/var/lib/pyhost/{app(visitor)}/requests")
+    return log.content_string.splitlines() if log.exists else []
 
 
 # Cell -> claim -> whether it was kept.

@@ -6,8 +6,8 @@ import time
 import typing as t
 from contextlib import contextmanager
 
-from tests.http.visitor import KINDS, Visitor, address, hosts, traffic
-from tests.playbook import converge
+from tests.support.playbook import converge
+from tests.support.visitor import KINDS, Visitor, address, hosts, traffic
 
 HOSTS = hosts()
 MOUNTS = {"on-uwsgi": "", "on-flup": "/sub", "on-mod-wsgi": ""}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
-from tests.http.tls import Handshake, handshake
-from tests.http.visitor import address, hosts
+from tests.support.tls import Handshake, handshake
+from tests.support.visitor import address, hosts
 
 WEB = [host for host in hosts() if not host.backend.hostname.endswith("-acme")]
 (ACME,) = (host for host in hosts() if host.backend.hostname.endswith("-acme"))

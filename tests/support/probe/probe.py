@@ -1,4 +1,4 @@
-"""A WSGI application that tells what reached it, for the claims in test_claims.py."""
+"""A WSGI application that tells what reached it, for the claims in tests/claims."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
-from tests.http.visitor import Visitor, address
-from tests.processes import main_process, main_process_of
+from tests.support.processes import main_process, main_process_of
+from tests.support.visitor import Visitor, address
 
 SHELL = "a shell"
 

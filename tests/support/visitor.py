@@ -80,7 +80,7 @@ class Difference:
 @functools.cache
 def differences() -> list[Difference]:
     """Return what is left over where the front ends could not be levelled."""
-    rows = yaml.safe_load(Path(__file__).with_name("differences.yml").read_text())
+    rows = yaml.safe_load((Path(__file__).parents[1] / "claims" / "differences.yml").read_text())
     return [Difference(**{**row, "protocols": tuple(row.get("protocols", ()))}) for row in rows]
 
 

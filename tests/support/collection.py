@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 
 
 def _checkout_as_collection() -> str:
