@@ -2,8 +2,8 @@
 
 Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs, the
 reference, and the rows of docs/pairs.md and docs/deploy.md. The combinations in README.md and the abilities in
-docs/servers.md come from the catalog, and the rows of docs/security.md from tests/controls. With --check nothing is
-written, and the exit code is 1 if a file is not what it should be.
+docs/servers.md come from the catalog, the rows of docs/security.md from tests/controls, and tests/unit/messages.txt
+from all the code. With --check nothing is written, and the exit code is 1 if a file is not what it should be.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from plugins.plugin_utils._items.roles import ROLES, Role
 from plugins.plugin_utils._keys.app import APP
 from plugins.plugin_utils._keys.host import HOST
 from plugins.plugin_utils._keys.key import Key
-from tools import pairs, playbooks
+from tools import messages, pairs, playbooks
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = "Made by tools/generate.py: change plugins/plugin_utils and run `make generate`"
@@ -188,6 +188,7 @@ def _controls() -> str:
 def _files() -> dict[Path, str]:
     seen = pairs.committed()
     files = {
+        messages.LIST: messages.messages(),
         ROOT / "docs" / "reference.md": _reference(),
         README: _between(README, "combinations", _combinations()),
         SERVERS: _between(SERVERS, "abilities", _abilities()),
