@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -19,7 +20,7 @@ from ..plugin_utils._model.resolve import resolve
 def _plain(value: t.Any) -> t.Any:
     """Return a templated value as plain Python data, so that the model carries no lazy parts."""
     if isinstance(value, t.Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
+        return {_plain(key): _plain(member) for key, member in value.items()}
     if is_sequence(value):
         return [_plain(member) for member in value]
     if isinstance(value, str):
@@ -27,17 +28,38 @@ def _plain(value: t.Any) -> t.Any:
     return value
 
 
-def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -> t.Any:
-    """Return a variable's value; each part of it is templated by itself, so that one without a value is named."""
+# Connection variables are the inventory's; whatever else has such a name is a fact.
+_FACT = re.compile(r"\bansible_(?!host\b|user\b|port\b|connection\b|check_mode\b|limit\b|play_)\w+")
+
+
+def _facts(raw: t.Any) -> str:
+    """Return what to do where a template without a value asks for a fact."""
+    fact = _FACT.search(str(raw))
+    if not fact:
+        return ""
+    return (
+        f". {fact.group()} is a fact, which the playbooks of pyhost.web do not gather: write the value itself, or"
+        " gather them first, in a play with gather_facts: true before the import of the playbook"
+    )
+
+
+def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -> list[t.Any]:
+    """Return a variable's value in a list, which is empty where its template says omit.
+
+    Each part of it is templated by itself, so that one without a value is named.
+    """
     if isinstance(raw, t.Mapping):
-        return {str(key): _templated(f"{path}.{key}", value, templar, problems) for key, value in raw.items()}
+        members = {key: _templated(f"{path}.{key}", value, templar, problems) for key, value in raw.items()}
+        return [{_plain(key): value for key, found in members.items() for value in found}]
     if is_sequence(raw):
-        return [_templated(f"{path}[{index}]", value, templar, problems) for index, value in enumerate(raw)]
+        parts = [_templated(f"{path}[{index}]", value, templar, problems) for index, value in enumerate(raw)]
+        return [[value for found in parts for value in found]]
     try:
-        return _plain(templar.template(raw))
+        # In a list, as a template that is a value of its own must have one.
+        return t.cast("list[t.Any]", _plain(templar.template([raw])))
     except AnsibleError as error:
-        problems.append(Problem(path, f"has no value: {str(error).strip()}"))
-        return None
+        problems.append(Problem(path, f"has no value: {str(error).strip()}{_facts(raw)}"))
+        return [None]
 
 
 class ActionModule(ActionBase):
@@ -97,9 +119,10 @@ class ActionModule(ActionBase):
         templar = self._templar.copy_with_new_env(available_variables=variables)
         problems: list[Problem] = []
         ours = {
-            key: _templated(key, value, templar, problems)
-            for key, value in variables.items()
+            key: value
+            for key, raw in variables.items()
             if key.startswith("pyhost_")
+            for value in _templated(key, raw, templar, problems)
         }
         address = _templated("ansible_host", variables.get("ansible_host", name), templar, problems)
-        return Host(name, ours, problems, address=str(address))
+        return Host(name, ours, problems, address=str(*address))

@@ -217,12 +217,6 @@ def env_name(value: t.Any) -> str:
 
 def env_value(value: t.Any) -> str:
     # The value may be a secret: no message repeats it.
-    if isinstance(value, bool):
-        raise ValueError(f"is true or false, not text; write '{value}' or '1' in quotes")
-    if isinstance(value, (int, float)):
-        return str(value)
-    if not isinstance(value, str):
-        raise ValueError("is not text; write the value in quotes")
     if "\0" in value:
         raise ValueError("has a NUL character, which no environment can carry")
     return str(value)

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
+import re
 import typing as t
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...module_utils._mask import addresses
@@ -32,8 +34,8 @@ class Key:
 
     ``type`` is a type of Ansible's argument specs (str, int, bool, list, dict, raw). ``options`` are the keys of a
     dictionary (or of the dictionaries in a list), ``elements`` is the type of a list's members, ``check`` refines a
-    single value: the key itself, each member of a list, or each value of a dictionary without ``options``, whose keys
-    are then refined by ``check_key``. ``secret`` values are never repeated in a message.
+    single value: the key itself, each member of a list, or each value of a dictionary without ``options``. Such a
+    value is text, and its name is refined by ``check_key``. ``secret`` values are never repeated in a message.
     """
 
     name: str
@@ -59,6 +61,12 @@ _TYPE_NAMES = {
 }
 
 
+_TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+# Not with a zero before it, which some read as an octal number. No number of a server has more digits.
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
 def suggest(word: str, words: Iterable[str]) -> str:
     """Return ``did you mean 'x'? (all, the, words)`` for a word that is none of them."""
     known = sorted(words)
@@ -67,9 +75,30 @@ def suggest(word: str, words: Iterable[str]) -> str:
     return f"{hint}({', '.join(known)})"
 
 
+def misread(value: t.Any, example: t.Any = None) -> str:
+    """Return what YAML has made of text without quotes, and what to do; empty for text, and for what never was one.
+
+    Its own text is lost by then: 1.1 may have been 1.10, and 493 may have been 0755.
+    """
+    quotes = "write it in quotes" + (f", such as {example!r}" if isinstance(example, str) else "")
+    if isinstance(value, bool):
+        return f"is true or false, as YAML reads yes, no, on and off; {quotes}"
+    if isinstance(value, (int, float)):
+        return (
+            f"is a number, which may differ from what you wrote (YAML reads 1.10 as 1.1, 0755 as 493, 12:30 as 750);"
+            f" {quotes}, or let its template end in '| string'"
+        )
+    if isinstance(value, (datetime.date, datetime.time)):
+        return f"is a date or a time; {quotes}"
+    if isinstance(value, bytes):
+        return f"is binary data; {quotes}"
+    return ""
+
+
 def show(value: t.Any) -> str:
     """Return a value the way the user wrote it, cut to a readable length."""
     text = str(value).lower() if isinstance(value, bool) else "empty" if value is None else repr(value)
+    text = str(value) if isinstance(value, (datetime.date, datetime.time)) else text
     # A password that is cut off could not be told from anything else any more.
     text = addresses(text)
     return text if len(text) <= 60 else text[:57] + "…"
@@ -79,18 +108,14 @@ def _convert(value: t.Any, type_name: str) -> t.Any:
     """Return ``value`` as the type, accepting the text that a template yields for numbers and booleans."""
     if type_name == "str" and isinstance(value, str):
         return str(value)
-    if type_name == "str" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    if (
-        type_name == "int"
-        and not isinstance(value, bool)
-        and (isinstance(value, int) or (isinstance(value, str) and value.isdecimal()))
-    ):
+    if type_name == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if type_name == "int" and isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     if type_name == "bool" and isinstance(value, bool):
         return value
-    if type_name == "bool" and isinstance(value, str) and value.lower() in ("true", "false", "yes", "no"):
-        return value.lower() in ("true", "yes")
+    if type_name == "bool" and isinstance(value, str) and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
     if type_name == "list" and isinstance(value, (list, tuple)):
         return list(value)
     if type_name == "dict" and isinstance(value, Mapping):
@@ -115,22 +140,26 @@ class Validator:
         known = {key.name: key for key in keys}
         for name in value:
             if name not in known:
-                self.problem(f"{path}.{name}", f"there is no such key; {suggest(str(name), known)}")
+                why = (
+                    f"the name {misread(name)}"
+                    if misread(name)
+                    else f"there is no such key; {suggest(str(name), known)}"
+                )
+                self.problem(f"{path}.{name}", why)
         return {name: self.value(f"{path}.{name}", value.get(name), key) for name, key in known.items()}
 
     def value(self, path: str, value: t.Any, key: Key) -> t.Any:
         """Return one value checked against its key."""
         if value is None:
             if key.required:
-                self.problem(path, f"is missing; give {_wanted(key)}")
+                self.problem(path, f"is missing; give {wanted(key)}")
             if key.options and isinstance(key.default, Mapping):
                 return self.options(path, key.default, key.options)
             return key.default
         try:
             accepted = _convert(value, key.type)
         except TypeError:
-            seen = "the value" if key.secret else show(value)
-            self.problem(path, f"{seen} is not {_TYPE_NAMES[key.type]}; give {_wanted(key)}")
+            self.problem(path, self._unlike(value, key))
             return key.default
         if key.choices and accepted not in key.choices:
             self.problem(path, f"{show(accepted)} is no {key.name}; {suggest(str(accepted), key.choices)}")
@@ -140,6 +169,14 @@ class Validator:
         if key.type == "dict":
             return self.options(path, accepted, key.options) if key.options else self._entries(path, accepted, key)
         return self._checked(path, accepted, key.check, key.default)
+
+    @staticmethod
+    def _unlike(value: t.Any, key: Key) -> str:
+        """Return what is wrong with a value that is not of its key's type."""
+        seen = "the value" if key.secret else show(value)
+        if key.type == "str" and misread(value):
+            return f"{seen} {misread(value, key.example)}"
+        return f"{seen} is not {_TYPE_NAMES[key.type]}; give {wanted(key)}"
 
     def _checked(self, path: str, value: t.Any, check: Check | None, instead: t.Any) -> t.Any:
         if check is None:
@@ -173,16 +210,40 @@ class Validator:
         result = {}
         for name, value in entries.items():
             before = len(self.problems)
+            if misread(name):
+                self.problem(f"{path}.{name}", f"the name {misread(name)}")
+                continue
             name_accepted = self._checked(f"{path}.{name}", str(name), key.check_key, None)
-            accepted = self._checked(f"{path}.{name}", value, key.check, None)
+            accepted = self._entry(f"{path}.{name}", value, key)
             if len(self.problems) == before:
                 result[name_accepted] = accepted
         return result
 
+    def _entry(self, path: str, value: t.Any, key: Key) -> t.Any:
+        """Return the value of an entry; where it has a check, it is text."""
+        if key.check is None:
+            return value
+        if not isinstance(value, str):
+            seen = "the value" if key.secret and value is not None else show(value)
+            why = "is no text; write '' for a text without characters" if value is None else misread(value)
+            self.problem(path, f"{seen} {why or 'is not text; write the value in quotes'}")
+            return None
+        return self._checked(path, value, key.check, None)
 
-def _wanted(key: Key) -> str:
+
+def wanted(key: Key) -> str:
     """Return what the key takes, with its example."""
-    wanted = _TYPE_NAMES.get(key.type, "a value")
+    kind = _TYPE_NAMES.get(key.type, "a value")
     if key.choices:
-        wanted = "one of " + ", ".join(key.choices)
-    return f"{wanted}, such as {show(key.example)}" if key.example is not None else wanted
+        kind = "one of " + ", ".join(key.choices)
+    return f"{kind}, such as {show(key.example)}" if key.example is not None else kind
+
+
+def empty(path: str, given: Mapping[str, t.Any], below: Mapping[str, t.Any], keys: Iterable[Key]) -> Iterator[Problem]:
+    """Yield keys without a value; one that stands over a value in ``below`` restores the default, so it is none."""
+    for key in keys:
+        value, under = given.get(key.name), below.get(key.name)
+        if key.options and isinstance(value, Mapping):
+            yield from empty(f"{path}.{key.name}", value, under if isinstance(under, Mapping) else {}, key.options)
+        elif key.name in given and value is None and under is None and not key.required:
+            yield Problem(f"{path}.{key.name}", f"is empty; give {wanted(key)}, or leave it out")

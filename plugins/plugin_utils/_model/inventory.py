@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...module_utils._catalog import BACK_ENDS
 from .._keys.app import APP, NAME
 from .._keys.checks import check_user
 from .._keys.host import HOST
-from .._keys.key import Problem, Validator, suggest
+from .._keys.key import Problem, Validator, empty, misread, suggest
 
 App = dict[str, t.Any]
 
@@ -118,6 +118,11 @@ class Inventory:
         if told:
             raise Invalid(told)
 
+    def _add(self, problems: Iterable[Problem]) -> None:
+        """Note problems of values about which nothing has been told yet."""
+        told = {problem.path for problem in self.validator.problems}
+        self.validator.problems += [problem for problem in problems if problem.path not in told]
+
     def _read(self, host: Host) -> None:
         known = {key.name: key for key in HOST}
         given: dict[str, t.Any] = {name: value for name, value in self.fleet.preset.items() if name in known}
@@ -132,6 +137,7 @@ class Inventory:
         self.settings[host.name] = {
             name: self.validator.value(name, given.get(name), key) for name, key in known.items()
         }
+        self._add(replace(problem, path=problem.path.lstrip(".")) for problem in empty("", host.variables, {}, HOST))
         defaults = self._defaults(self.settings[host.name]["pyhost_app_defaults"])
         for variable in sorted(filter(_APPS.fullmatch, host.variables)):
             self._read_apps(host.name, variable, host.variables[variable], defaults)
@@ -139,6 +145,7 @@ class Inventory:
     def _defaults(self, given: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
         trial = Validator()
         trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
+        trial.problems.extend(empty("pyhost_app_defaults", given, self.fleet.preset, _OPTIONAL_APP))
         self.validator.problems.extend(trial.problems)
         below = {name: value for name, value in self.fleet.preset.items() if not name.startswith("pyhost_")}
         return below if trial.problems else _lay_over(below, given)
@@ -149,6 +156,9 @@ class Inventory:
             return
         for name, raw in apps.items():
             path = f"{variable}.{name}"
+            if misread(name):
+                self.validator.problem(path, f"the name {misread(name)}")
+                continue
             other = self.views.get(name, {}).get(host)
             if other:
                 self.validator.problem(path, f"the application is described in {other.path} too; keep one of them")
@@ -176,6 +186,7 @@ class Inventory:
         absent = raw.get("state") == "absent"
         given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP)
+        self._add(empty(path, raw, defaults, APP))
         app["name"] = name
         app["named"] = app["user"] is not None
         if app["user"] is None and len(check.problems) == before:

@@ -13,7 +13,7 @@ from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
-def _resolve(folder: Path, inventory: object) -> tuple[int, str]:
+def _resolve(folder: Path, inventory: object, *, facts: bool = False) -> tuple[int, str]:
     (folder / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False))
     play = {
         "hosts": "all",
@@ -23,7 +23,8 @@ def _resolve(folder: Path, inventory: object) -> tuple[int, str]:
             {"copy": {"content": "{{ model.hosts | to_json }}", "dest": str(folder / "model.json")}, "run_once": True},
         ],
     }
-    (folder / "play.yml").write_text(yaml.safe_dump([play]))
+    before = {"hosts": "all", "gather_facts": True, "gather_subset": ["!all"], "tasks": []}
+    (folder / "play.yml").write_text(yaml.safe_dump([before, play] if facts else [play]))
     command = ["ansible-playbook", "--inventory", "inventory.yml", "-vvv", "play.yml"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     return run.returncode, run.stdout + run.stderr
@@ -73,6 +74,37 @@ def test_a_value_that_is_undefined_is_named_beside_all_other_problems(tmp_path: 
     assert told[1].startswith("pyhost_apps.blog.requirements[1]: has no value: 'vault' is undefined")
     assert told[2].startswith("pyhost_apps.blog.domians: there is no such key; did you mean 'domains'?")
     assert told[3].startswith("pyhost_apps.blog.domains: is missing")
+
+
+def test_what_a_template_leaves_out_is_not_there_and_names_stay_what_yaml_reads(tmp_path: Path) -> None:
+    app = {"wsgi": "m:a", "requirements": ["x"], "domains": ["a.example"], "threads": "{{ nowhere | default(omit) }}"}
+    inventory = {"all": {"hosts": {"one": {}}, "vars": {**HERE, "pyhost_apps": {"shop": app}}}}
+    code, output = _resolve(tmp_path, inventory)
+    assert code == 0, output
+    assert json.loads((tmp_path / "model.json").read_text())["one"]["backends"]["uwsgi"][0]["threads"] == 7
+    # The keys of the second are what YAML makes of `no` and `ON`.
+    inventory["all"]["vars"]["pyhost_apps"] = {False: app, "blog": {**app, "env": {True: "x"}}}
+    code, output = _resolve(tmp_path, inventory)
+    assert code != 0
+    told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
+    assert told[0].startswith("pyhost_apps.False: the name is true or false, as YAML reads yes, no, on and off"), output
+    assert told[1].startswith("pyhost_apps.blog.env.True: the name is true or false"), output
+
+
+def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:
+    facts = ["{{ ansible_python.version.major }}", "{{ ansible_facts['python']['version']['major'] }}"]
+    app = {"wsgi": "m:a", "requirements": ["x"], "domains": ["a.example"], "processes": facts[0], "threads": facts[1]}
+    inventory = {"all": {"hosts": {"one": {}}, "vars": {**HERE, "pyhost_apps": {"shop": app}}}}
+    code, output = _resolve(tmp_path, inventory)
+    assert code != 0
+    told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
+    for key, message in zip(("processes", "threads"), told, strict=True):
+        assert message.startswith(f"pyhost_apps.shop.{key}: has no value"), output
+        assert "gather them first, in a play with gather_facts: true" in message, output
+    code, output = _resolve(tmp_path, inventory, facts=True)
+    assert code == 0, output
+    (process,) = json.loads((tmp_path / "model.json").read_text())["one"]["backends"]["uwsgi"]
+    assert (process["processes"], process["threads"]) == (3, 3)
 
 
 def test_the_documentation_knows_every_run() -> None:
