@@ -88,7 +88,8 @@ def scenario(name: str) -> set[str]:
     # Tests that read the catalog publish every combination.
     wired = roles if "_catalog" in words else USUAL | {role for role in roles if _names(role, words)}
     seen: set[str] = set()
-    left = folder | _below(".config/molecule") | {"tools/containers", "tools/base-images", "tools/molecule"}
+    left = folder | _below(".config/molecule") | _below("tools/path")
+    left |= {"tools/containers", "tools/base-images", "tools/molecule"}
     while left:
         file = left.pop()
         seen.add(file)

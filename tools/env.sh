@@ -1,6 +1,6 @@
 # For `.`: the environment that all the tools share. Run from the top of the checkout.
 cache=$PWD/.cache
-export PATH="$cache/venv/bin:$PATH"
+export PATH="$PWD/tools/path:$cache/venv/bin:$PATH"
 # Nothing is read from or written to the collections of whoever runs this.
 # PYHOST_COLLECTIONS: where Ansible and the unit tests find pyhost.web; the installed artifact, or tools/checkout.
 export ANSIBLE_HOME="$cache/ansible" ANSIBLE_COLLECTIONS_PATH="${PYHOST_COLLECTIONS:-$cache/collections}"
