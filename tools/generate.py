@@ -80,10 +80,13 @@ def _argument_specs(role: Role) -> str:
     return f"---\n# {MADE}\n{_yaml({'argument_specs': specs})}"
 
 
-def _defaults(role: Role) -> str:
+def _defaults(name: str, role: Role) -> str:
     lines = ["---", f"# {MADE}"]
     for key in role.variables:
         lines += ["", f"# {key.description}", _yaml({key.name: key.default}).rstrip()]
+    if name.startswith("frontend_"):
+        settings = {key.name.removeprefix(f"{name}_"): f"{{{{ {key.name} }}}}" for key in role.variables}
+        lines += ["", "# All of them, for the filter front_end.", _yaml({f"__{name}_settings": settings}).rstrip()]
     return "\n".join(lines) + "\n"
 
 
@@ -200,7 +203,7 @@ def _files() -> dict[Path, str]:
     for name, role in ROLES.items():
         folder = ROOT / "roles" / name
         files[folder / "meta" / "argument_specs.yml"] = _argument_specs(role)
-        files[folder / "defaults" / "main.yml"] = _defaults(role)
+        files[folder / "defaults" / "main.yml"] = _defaults(name, role)
         files[folder / "README.md"] = _readme(folder / "README.md", role)
     return files
 

@@ -12,8 +12,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._keys.key import Problem
-from ..plugin_utils._model.inventory import RUNS, Fleet, Host, Invalid
+from ..plugin_utils._keys.key import Invalid, Problem
+from ..plugin_utils._model.inventory import RUNS, Fleet, Host
 from ..plugin_utils._model.resolve import resolve
 
 

@@ -1,6 +1,6 @@
 # Copyright: pyhost.web contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters that check and complete a role's list of items."""
+"""Filters that check what a role was given, and add all that it works with."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._items.complete import BadItems
+from ..plugin_utils._items.front_end import front_end
 from ..plugin_utils._items.processes import processes
 from ..plugin_utils._items.releases import releases
-from ..plugin_utils._items.sites import sites, virtual_hosts
+from ..plugin_utils._keys.key import Invalid
 
 
-def _filter(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
+def _items(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
     def apply(value: t.Any, variable: str) -> list[dict[str, t.Any]]:
         try:
             return complete(variable, value)
-        except BadItems as error:
+        except Invalid as error:
             raise AnsibleFilterError(str(error)) from None
 
     return apply
+
+
+def _front_end(value: t.Mapping[str, t.Any], role: str, reported: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    try:
+        return front_end(role, value, reported)
+    except Invalid as error:
+        raise AnsibleFilterError(str(error)) from None
 
 
 class FilterModule:
@@ -29,9 +36,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {
-            "releases": _filter(releases),
-            "processes": _filter(processes),
-            "sites": _filter(sites),
-            "virtual_hosts": virtual_hosts,
-        }
+        return {"releases": _items(releases), "processes": _items(processes), "front_end": _front_end}

@@ -71,6 +71,17 @@ def test_tasks_are_few_and_loop_over_nothing(path: Path) -> None:
         assert not [key for key in task if key == "loop" or key.startswith("with_")], task["name"]
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_the_variables_of_a_role_are_data(role: str) -> None:
+    """What is computed is Python; what is left is a table of files, and an expression only names what is in it."""
+    text = (ROOT / "roles" / role / "vars" / "main.yml").read_text()
+    assert len(text.splitlines()) <= 40
+    if role.startswith("frontend_"):
+        expressions = [" ".join(found.split()) for found in re.findall(r"\{\{.*?\}\}", text, re.DOTALL)]
+        assert expressions[0].startswith(f"{{{{ __{role}_settings | pyhost.web.front_end('{role}', ")
+        assert [found for found in expressions[1:] if not re.fullmatch(rf"\{{\{{ __{role}_role\.\w+ \}}\}}", found)] == []
+
+
 def test_every_front_end_replaces_all_others() -> None:
     for name in FRONT_ENDS:
         role = f"frontend_{name}"

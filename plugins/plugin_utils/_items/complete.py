@@ -8,23 +8,14 @@ Templates print and do not compute, so whatever follows from an item's keys is a
 from __future__ import annotations
 
 import typing as t
-from collections.abc import Sequence
 
 from .._keys.checks import check_user
-from .._keys.key import Key, Problem, Validator
+from .._keys.key import Invalid, Key, Validator
 from .._servers.server import Item
 
 
-class BadItems(ValueError):
-    """The items have problems; ``problems`` lists all of them."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(map(str, problems)))
-
-
 def complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[[Item], Item]) -> list[Item]:
-    """Return the items, checked and derived; raise BadItems naming every problem below ``path``."""
+    """Return the items, checked and derived; raise Invalid naming every problem below ``path``."""
     validator = Validator()
     wanted = Key(path, "list", "", elements="dict", options=keys, default=[])
     checked = validator.value(path, items, wanted)
@@ -42,5 +33,5 @@ def complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[
         for name in sorted({name for name in names if names.count(name) > 1}):
             validator.problem(path, f"the name '{name}' is there twice; names must differ")
     if validator.problems:
-        raise BadItems(validator.problems)
+        raise Invalid(validator.problems)
     return [derive(item) for item in checked]

@@ -15,15 +15,15 @@ from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END, BackEnd
 from ...module_utils._gateway import endpoint
 from ...module_utils._release.sandbox import TASKS, limits, service, temporary
 from .._keys.checks import parse_size
-from .._keys.key import Problem
+from .._keys.key import Invalid, Problem
 from .._servers import server
 from .._servers.server import Item
-from .complete import BadItems, complete
+from .complete import complete
 from .roles import ITEMS
 
 
 def processes(path: str, items: t.Any) -> list[Item]:
-    """Return the items of ``backend_x_apps``, which ``path`` names, complete; raise BadItems with every problem."""
+    """Return the items of ``backend_x_apps``, which ``path`` names, complete; raise Invalid with every problem."""
     row = BACK_ENDS[path.removeprefix("backend_").removesuffix("_apps")]
     own = server.back_end(row.name)
 
@@ -38,7 +38,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
         if "None/" in item["code"] or "None/" in item["venv"]
     ]
     if problems:
-        raise BadItems(problems)
+        raise Invalid(problems)
     return completed
 
 

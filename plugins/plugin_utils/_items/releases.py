@@ -15,7 +15,7 @@ from .keys import RELEASE_ITEM
 
 
 def releases(path: str, items: t.Any) -> list[Item]:
-    """Return the items of ``app_apps`` complete; raise BadItems naming every problem below ``path``."""
+    """Return the items of ``app_apps`` complete; raise Invalid naming every problem below ``path``."""
 
     def derive(item: Item) -> Item:
         return {

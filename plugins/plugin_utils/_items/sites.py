@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from ...module_utils._catalog import FRONT_ENDS
 from ...module_utils._layout import in_release
 from .._keys.checks import HEADERS, parse_size
-from .._keys.key import Problem
+from .._keys.key import Invalid, Problem
 from .._servers import server
 from .._servers.server import Item, Refusal
-from .complete import BadItems, complete
+from .complete import complete
 from .roles import ITEMS
 from .rules import refusals
 
 
 def sites(path: str, items: t.Any) -> list[Item]:
-    """Return the items of ``frontend_x_sites``, which ``path`` names, complete; raise BadItems with every problem."""
+    """Return the items of ``frontend_x_sites``, which ``path`` names, complete; raise Invalid with every problem."""
     row = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
     checked = complete(path, items, ITEMS[path], lambda item: item)
     problems = [
@@ -36,10 +36,12 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for refusal in refusals(row, site)
     ]
     if problems:
-        raise BadItems(problems)
+        raise Invalid(problems)
     completed = [_derive(site) for site in checked]
     _name_hosts(completed)
-    return server.front_end(row.name).derive(sorted(completed, key=lambda site: site["name"]))
+    completed.sort(key=lambda site: site["name"])
+    server.front_end(row.name).complete(completed)
+    return completed
 
 
 def _place(path: str, site: Item, refusal: Refusal) -> str:
@@ -105,42 +107,6 @@ def _certificate(name: str, domains: list[str], tls: t.Any) -> Item | None:
         "certificate": given.get("certificate", ""),
         "key": given.get("key", ""),
     }
-
-
-def virtual_hosts(sites: Sequence[Item]) -> list[Item]:
-    """Return name-based hosts in the order in which the first that matches is the right one.
-
-    The default site comes first of all, then exact names, then wildcards, those with more labels before the others.
-    Each has the ``site``'s name, its ``names`` and whether they are ``wildcard`` names.
-    """
-    exact = [
-        {
-            "site": site["name"],
-            "names": [name for name in site["domains"] if not name.startswith("*")],
-            "wildcard": False,
-            "default": site["default"],
-            "certificate": site["certificate"],
-            "hsts": site["hsts"],
-        }
-        for site in sites
-    ]
-    wildcards = [
-        {
-            "site": site["name"],
-            "names": [name],
-            "wildcard": True,
-            "default": False,
-            "certificate": site["certificate"],
-            "hsts": site["hsts"],
-        }
-        for site in sites
-        for name in site["domains"]
-        if name.startswith("*")
-    ]
-    return [
-        *sorted((host for host in exact if host["names"] or host["default"]), key=lambda host: not host["default"]),
-        *sorted(wildcards, key=lambda host: -host["names"][0].count(".")),
-    ]
 
 
 def _headers(own: t.Mapping[str, str]) -> list[Item]:

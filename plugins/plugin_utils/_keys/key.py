@@ -28,6 +28,14 @@ class Problem:
         return f"{self.path}: {addresses(self.message)}"
 
 
+class Invalid(ValueError):
+    """What a user has written has problems; ``problems`` lists all of them."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
 @dataclass(frozen=True)
 class Key:
     """The one definition of a key.

@@ -13,7 +13,7 @@ from ...module_utils._catalog import BACK_ENDS
 from .._keys.app import APP, NAME
 from .._keys.checks import check_user
 from .._keys.host import HOST
-from .._keys.key import Problem, Validator, empty, misread, suggest
+from .._keys.key import Invalid, Problem, Validator, empty, misread, suggest
 
 App = dict[str, t.Any]
 
@@ -55,14 +55,6 @@ class Fleet:
     preset: Mapping[str, t.Any] = field(default_factory=dict)
     run: str = "site"
     warnings: list[str] = field(default_factory=list)
-
-
-class Invalid(ValueError):
-    """The descriptions have problems; ``problems`` lists all of them."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(map(str, problems)))
 
 
 @dataclass

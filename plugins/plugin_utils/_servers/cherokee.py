@@ -42,9 +42,9 @@ _REFUSED = (
 )
 
 
-def _derive(completed: list[Item]) -> list[Item]:
+def _complete(sites: list[Item]) -> None:
     taken: set[int] = set()
-    for site in completed:
+    for site in sites:
         site["host_regexes"] = [rf"^{re.escape(name)}(?::[0-9]+)?$" for name in site["names"]] + site["wildcards"]
         site["number"] = 1 if site["default"] else _number(site["name"], taken)
         site["refused"] = [
@@ -62,7 +62,13 @@ def _derive(completed: list[Item]) -> list[Item]:
             mount["site"] = {"name": site["name"], "number": site["number"]}
             mount["over_limit"] = rf"{_HEADER}content-length{_NAME_ENDS}[ \t]*{_more_than(mount['body'])}{_LINE_ENDS}"
             mount["lines"] = [line for line in map(str.strip, mount["extra"].splitlines()) if line and line[0] != "#"]
-    return completed
+
+
+def _derive(front_end: Item) -> Item:
+    return {
+        "extras": [mount for site in front_end["sites"] for mount in site["mounts"] if mount["lines"]],
+        "admin_units": ["cherokee-admin.service"] if front_end["admin"] else [],
+    }
 
 
 def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
@@ -157,5 +163,6 @@ SERVER = FrontEndServer(
         ),
     ),
     refuses=_refuses,
+    complete=_complete,
     derive=_derive,
 )

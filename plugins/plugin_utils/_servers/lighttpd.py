@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ...module_utils._layout import in_release
 from .._keys.key import Key
-from .server import FrontEndServer, Refusal, mounts
+from .server import FrontEndServer, Item, Refusal, mounts
 
 
 def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
@@ -24,7 +24,34 @@ def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
             )
 
 
+def _derive(front_end: Item) -> Item:
+    has_tls = front_end["has_tls"]
+    published = [mount for site in front_end["sites"] for mount in site["mounts"]]
+    headers = {mount["headers_id"]: mount["headers"] for mount in published}
+    return {
+        "lua": [
+            "request",
+            "proxy",
+            "generation",
+            "static",
+            "log",
+            *(["redirect", "unencrypted"] if has_tls else []),
+        ],
+        "programs": ["signal", *(["keys", "test"] if has_tls else [])],
+        "header_sets": [{"name": name, "headers": given} for name, given in headers.items()],
+        "test_command": ["sh", "/etc/lighttpd/pyhost/test"]
+        if has_tls
+        else ["lighttpd", "-tt", "-f", "/etc/lighttpd/lighttpd.conf"],
+    }
+
+
 SERVER = FrontEndServer(
+    packages={
+        # The rotation of logs, as www-data, asks systemd for lighttpd's process over D-Bus.
+        "always": ("lighttpd", "lighttpd-mod-deflate", "lighttpd-modules-lua", "logrotate", "dbus"),
+        "tls": ("openssl", "lighttpd-mod-openssl"),
+        "acme": ("certbot",),
+    },
     variables=(
         Key(
             "frontend_lighttpd_max_connections",
@@ -42,5 +69,7 @@ SERVER = FrontEndServer(
             example=["server.kbytes-per-second = 1024"],
         ),
     ),
+    answers_unknown_names=True,
     refuses=_refuses,
+    derive=_derive,
 )

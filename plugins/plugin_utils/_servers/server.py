@@ -7,11 +7,21 @@ from __future__ import annotations
 import importlib
 import typing as t
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._keys.key import Key
 
 Item = dict[str, t.Any]
+
+Fact = t.TypeVar("Fact")
+
+CURVES = {"12": "X25519:prime256v1:secp384r1", "13": "X25519MLKEM768:X25519:prime256v1:secp384r1"}
+"""Curves of Mozilla's guideline that OpenSSL knows, by Debian's release."""
+
+
+def on_release(facts: Mapping[str, Fact], debian: str | None) -> Fact:
+    """Return what is so on a release of Debian; one that the facts do not have is like the newest of them."""
+    return facts.get(debian or "", facts[max(facts, key=int)])
 
 
 @dataclass(frozen=True)
@@ -27,12 +37,18 @@ class Refusal:
 class FrontEndServer:
     """What only this front end has."""
 
+    packages: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Packages by what needs them: ``always``, a protocol, ``tls`` or ``acme``."""
     variables: tuple[Key, ...] = ()
     """Variables of its role."""
+    answers_unknown_names: bool = False
+    """Whether it completes a TLS handshake for a name of no site before it rejects the request."""
     refuses: Callable[[Mapping[str, t.Any]], Iterable[Refusal]] = lambda _site: ()
     """What it would get wrong of a site whose keys are all right."""
-    derive: Callable[[list[Item]], list[Item]] = lambda sites: sites
+    complete: Callable[[list[Item]], None] = lambda _sites: None
     """Adds what its templates print to completed sites."""
+    derive: Callable[[Item], Item] = lambda _front_end: {}
+    """Returns what its templates print beside what all front ends have, of which it is given the whole."""
 
 
 @dataclass(frozen=True)

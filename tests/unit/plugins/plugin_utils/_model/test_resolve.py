@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.pyhost.web.plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
-from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import Fleet, Host, Invalid
+from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import Invalid
+from ansible_collections.pyhost.web.plugins.plugin_utils._model.inventory import Fleet, Host
 from ansible_collections.pyhost.web.plugins.plugin_utils._model.resolve import resolve
 from ansible_collections.pyhost.web.plugins.plugin_utils._model.topology import stable_port
 

@@ -8,8 +8,8 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._items.complete import BadItems
 from ansible_collections.pyhost.web.plugins.plugin_utils._items.sites import sites
+from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import Invalid
 
 MOUNT: dict[str, t.Any] = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
 HEAD = "POST /a?b=100% HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 10\r\nX-Real: x_y: z\r\n"
@@ -95,7 +95,7 @@ def test_what_it_cannot_publish() -> None:
     mounts = [
         MOUNT | {"static": {"/robots.txt": "/srv/robots-live.txt", "/favicon.ico": "/srv/favicon.ico"}},
     ]
-    with pytest.raises(BadItems) as caught:
+    with pytest.raises(Invalid) as caught:
         sites("frontend_cherokee_sites", [{"domains": ["shop.example"], "mounts": mounts}])
     assert [str(problem).split(": ")[0] for problem in caught.value.problems] == [
         "frontend_cherokee_sites[0].mounts[0].static./robots.txt",
