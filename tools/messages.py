@@ -28,7 +28,7 @@ _PROGRAM = re.compile(
     r"[ugM] ?\{|(dict|tuple|list)\[|import |unit=|#!|add_header |proxy_cache_path |venv \(uv"
 )
 _SENTENCE = re.compile(r"(…|[A-Za-z]{2,})[,;:.]? [a-z…]")
-_MESSAGE_KEYS = re.compile(r"(fail_|success_)?msg|(.*_)?advice")
+_WORDS = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ ")
 
 
 class UnreadableError(Exception):
@@ -47,7 +47,9 @@ def messages() -> str:
 def _found() -> Iterator[tuple[Path, Iterable[str]]]:
     for path in sorted([*ROOT.glob("plugins/**/*.py"), *ROOT.glob("roles/*/templates/*.py")]):
         yield path, of_python(path.read_text(), str(path))
-    for path in sorted([*ROOT.glob("roles/**/*.yml"), *ROOT.glob("playbooks/**/*.yml")]):
+    for path in sorted(
+        [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/vars/*.yml"), *ROOT.glob("playbooks/**/*.yml")]
+    ):
         yield path, _of_yaml(yaml.safe_load(path.read_text()))
     for path in sorted([*ROOT.glob("roles/*/templates/*.j2"), *ROOT.glob("tools/*")]):
         if path.is_file():
@@ -134,7 +136,9 @@ def _name(node: ast.AST) -> str:
 
 
 def _of_yaml(value: t.Any) -> Iterator[str]:
+    """Yield the sentences among values, and in expressions; names of plays and tasks, and conditions, are none."""
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
-        if isinstance(inner, str) and _MESSAGE_KEYS.fullmatch(str(key)):
-            yield inner
+        if isinstance(inner, str) and key not in ("name", "when"):
+            texts = re.findall(r"'([^']*)'", inner) if "{{" in inner else [inner]
+            yield from filter(_WORDS.search, texts)
         yield from _of_yaml(inner)

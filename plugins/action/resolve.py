@@ -12,7 +12,8 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._keys.key import Invalid, Problem
+from ..module_utils._text import one_line
+from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
 from ..plugin_utils._model.resolve import resolve
 
@@ -38,8 +39,8 @@ def _facts(raw: t.Any) -> str:
     if not fact:
         return ""
     return (
-        f". {fact.group()} is a fact, which the playbooks of pyhost.web do not gather: write the value itself, or"
-        " gather them first, in a play with gather_facts: true before the import of the playbook"
+        f"{fact.group()} is a fact, and the playbooks of pyhost.web do not gather facts. Write the value itself, or"
+        " gather facts in a play before the imported playbook, with `gather_facts: true`."
     )
 
 
@@ -58,7 +59,8 @@ def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -
         # In a list, as a template that is a value of its own must have one.
         return t.cast("list[t.Any]", _plain(templar.template([raw])))
     except AnsibleError as error:
-        problems.append(Problem(path, f"has no value: {str(error).strip()}{_facts(raw)}"))
+        why = one_line(str(error)).rstrip(".")
+        problems.append(Problem(path, f"no value: {why}. {_facts(raw) or 'Define what it uses in the inventory.'}"))
         return [None]
 
 
@@ -83,9 +85,10 @@ class ActionModule(ActionBase):
         try:
             models = resolve(fleet)
         except Invalid as error:
+            count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
             raise AnsibleActionFail(
-                f"{len(error.problems)} problem(s) in the inventory, no host was touched:\n"
-                + "\n".join(f"- {problem}" for problem in error.problems)
+                f"The inventory has {count}. No host was changed.\n"
+                + "\n".join(f"- {line}" for line in lines(error.problems))
             ) from None
         for text in fleet.warnings:
             self._display.warning(text)

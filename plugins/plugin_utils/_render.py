@@ -9,7 +9,6 @@ Private to the collection, pure: data and template files in, data and problems o
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -21,6 +20,7 @@ from pathlib import PurePosixPath
 import jinja2
 
 from ..module_utils._fs import MANAGED
+from ._keys.key import suggest
 
 TOKEN = hashlib.sha256(b"pyhost.web: the generation comes here").hexdigest()
 """Stands for the generation until all is rendered: a digest cannot be part of what it is the digest of."""
@@ -147,7 +147,7 @@ class _Renderer:
             variables = {}
         for name in RESERVED:
             if name in variables:
-                self._problem(f"variables.{name}", "is set by this action; choose another name")
+                self._problem(f"variables.{name}", "config_set sets this variable. Choose another name.")
         self.variables = {**variables, "generation": TOKEN, "managed": f"{MANAGED}: changes here are lost"}
 
         options["files"] = [
@@ -203,16 +203,14 @@ class _Renderer:
             entry = {name: value for name, value in entry.items() if value is not None}
             self._refuse_unknown(where, entry, checks)
             if key not in entry:
-                self._problem(f"{where}.{key}", "is missing")
+                self._problem(f"{where}.{key}", "a value is required")
                 continue
             yield from self._each(where, entry, checks)
 
     def _refuse_unknown(self, where: str, entry: dict[str, t.Any], checks: dict[str, Check]) -> None:
         for name in entry:
             if name not in checks:
-                near = difflib.get_close_matches(str(name), checks, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                self._problem(f"{where}.{name}", f"is no key here{hint} ({', '.join(sorted(checks))})")
+                self._problem(f"{where}.{name}", f"unknown key. {suggest(str(name), checks)}")
 
     def _each(
         self, where: str, entry: dict[str, t.Any], checks: dict[str, Check]
@@ -248,12 +246,12 @@ class _Renderer:
         before = len(self.problems)
         if len(sources) != 1:
             given = f"{', '.join(sources)} together" if sources else "none of them"
-            self._once(where, f"should have one of {', '.join(SOURCES)}, and has {given}", label)
+            self._once(where, f"a file needs exactly one of {', '.join(SOURCES)}, but has {given}", label)
         if ("unit" in entry) != ("verb" in entry):
-            self._once(where, "should have unit and verb together, or neither", label)
+            self._once(where, "unit and verb belong together. Write both or neither.", label)
         links = [name for name in ("owner", "group", "mode", "secret") if name in entry]
         if sources in (["link"], ["follow"]) and links:
-            self._once(f"{where}.{links[0]}", "a symbolic link has none", label)
+            self._once(f"{where}.{links[0]}", "a symbolic link has no owner, group, mode or secret", label)
         finished = self._reduce(entry, FILE)
         finished["where"] = where
         if sources == ["template"]:
@@ -295,7 +293,7 @@ class _Renderer:
         for file in files:
             where = file.get("where", "absent")
             if file["path"] in seen:
-                self._problem(where, f"{file['path']} is in {seen[file['path']]} already; a path has one content")
+                self._problem(where, f"{file['path']} is in {seen[file['path']]} already. Remove one of the two.")
             seen.setdefault(file["path"], where)
 
 
@@ -313,13 +311,13 @@ def _fill(value: t.Any, item: t.Any, name: str) -> t.Any:
         elif first == name:
             found = item
         else:
-            raise LookupError(f"has {match[0]}, which the item does not have")
+            raise LookupError(f"contains {match[0]}, but the item has no such key")
         for key in rest:
             if not isinstance(found, dict) or key not in found:
-                raise LookupError(f"has {match[0]}, which the item does not have")
+                raise LookupError(f"contains {match[0]}, but the item has no such key")
             found = found[key]
         if not isinstance(found, (str, int)) or isinstance(found, bool):
-            raise LookupError(f"has {match[0]}, which is neither a string nor a number in the item")
+            raise LookupError(f"contains {match[0]}, which is neither a string nor a number in the item")
         return str(found)
 
     return FIELD.sub(field, value)

@@ -79,7 +79,9 @@ def test_the_variables_of_a_role_are_data(role: str) -> None:
     if role.startswith("frontend_"):
         expressions = [" ".join(found.split()) for found in re.findall(r"\{\{.*?\}\}", text, re.DOTALL)]
         assert expressions[0].startswith(f"{{{{ __{role}_settings | pyhost.web.front_end('{role}', ")
-        assert [found for found in expressions[1:] if not re.fullmatch(rf"\{{\{{ __{role}_role\.\w+ \}}\}}", found)] == []
+        assert [
+            found for found in expressions[1:] if not re.fullmatch(rf"\{{\{{ __{role}_role\.\w+ \}}\}}", found)
+        ] == []
 
 
 def test_every_front_end_replaces_all_others() -> None:

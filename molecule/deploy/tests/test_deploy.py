@@ -137,10 +137,10 @@ def test_back_and_forth() -> None:
 @pytest.mark.parametrize(
     ("playbook", "variables", "words"),
     [
-        ("deploy", {"pyhost_only": "on-uwsig"}, "'on-uwsig' is no application; did you mean 'on-uwsgi'?"),
-        ("rollback", {}, "pyhost_only: names no application"),
-        ("rollback", {"pyhost_only": CHOSEN, "pyhost_release": "0a"}, "pyhost_release: is the release of one"),
-        ("site", {"pyhost_only": "on-uwsgi"}, "pyhost_only: means nothing to the playbook site"),
+        ("deploy", {"pyhost_only": "on-uwsig"}, "'on-uwsig' is not an application. Did you mean 'on-uwsgi'?"),
+        ("rollback", {}, "pyhost_only: no application is named"),
+        ("rollback", {"pyhost_only": CHOSEN, "pyhost_release": "0a"}, "pyhost_release: a release belongs to one application"),
+        ("site", {"pyhost_only": "on-uwsgi"}, "pyhost_only: the playbook pyhost.web.site does not use this variable"),
     ],
 )
 def test_a_wrong_word_touches_no_host(playbook: str, variables: dict[str, t.Any], words: str) -> None:

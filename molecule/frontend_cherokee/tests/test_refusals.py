@@ -43,7 +43,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_no_source_at_all(host: Host) -> None:
     said = _run(host)
-    assert "this host has no Cherokee, and Debian has none; set frontend_cherokee_archive to" in said
+    assert "Debian does not package Cherokee. Set frontend_cherokee_archive to" in said
 
 
 def test_archive_that_does_not_exist(host: Host) -> None:

@@ -31,7 +31,7 @@ def complete(path: str, items: t.Any, keys: tuple[Key, ...], derive: t.Callable[
                     validator.problem(f"{path}[{index}].name", str(error))
         names = [item["name"] for item in checked if item["name"]]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            validator.problem(path, f"the name '{name}' is there twice; names must differ")
+            validator.problem(path, f"two entries have the name '{name}'. Give each one its own name.")
     if validator.problems:
         raise Invalid(validator.problems)
     return [derive(item) for item in checked]

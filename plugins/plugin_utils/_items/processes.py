@@ -33,7 +33,7 @@ def processes(path: str, items: t.Any) -> list[Item]:
 
     completed = complete(path, items, ITEMS[path], derive)
     problems = [
-        Problem(f"{path}[{index}]", "give release, or both code and venv")
+        Problem(f"{path}[{index}]", "the code is not given. Add `release`, or add both `code` and `venv`.")
         for index, item in enumerate(completed)
         if "None/" in item["code"] or "None/" in item["venv"]
     ]

@@ -24,14 +24,14 @@ def refusals(row: FrontEnd, site: Site) -> Iterator[Refusal]:
 
 
 def instead(ability: str) -> str:
-    """Return the advice to leave a key out, or to publish with a front end that has the ability."""
-    able = [row.name for row in FRONT_ENDS.values() if getattr(row, ability)]
-    return f"leave it out, or publish with {' or '.join(able)}"
+    """Return the advice to remove a setting, or to publish with a front end that has the ability."""
+    able = " or ".join(row.name for row in FRONT_ENDS.values() if getattr(row, ability))
+    return f"Remove this setting, or publish with {able}."
 
 
 def _needs_tls(row: FrontEnd, site: Site) -> Iterator[Refusal]:
     if site.get("tls", "off") != "off" and not row.tls:
-        yield Refusal("", "tls", f"{row.title} publishes without TLS only; {instead('tls')}")
+        yield Refusal("", "tls", f"{row.title} does not support TLS. {instead('tls')}")
 
 
 def _acme_proves(_row: FrontEnd, site: Site) -> Iterator[Refusal]:
@@ -42,11 +42,11 @@ def _acme_proves(_row: FrontEnd, site: Site) -> Iterator[Refusal]:
         yield Refusal(
             "",
             "tls",
-            f"'acme' proves names over HTTP, which cannot prove {', '.join(wildcards)}; name each host, or give"
-            " {certificate, key}",
+            f"'acme' cannot get a certificate for {', '.join(wildcards)}, as it proves names over HTTP. List each host"
+            " name, or write `tls: {certificate: …, key: …}`.",
         )
     if not site["domains"]:
-        yield Refusal("", "tls", "'acme' needs names to prove; give domains, or choose another tls")
+        yield Refusal("", "tls", "'acme' needs the names of the site. Add `domains`, or choose another `tls`.")
 
 
 def _speaks(row: FrontEnd, site: Site) -> Iterator[Refusal]:
@@ -61,14 +61,17 @@ def _wrong_way(mount: Mapping[str, t.Any], front_end: FrontEnd) -> str:
     protocol = mount["protocol"]
     if protocol not in front_end.speaks:
         others = suggest(protocol, front_end.speaks)
-        return f"'{protocol}' is not spoken by {front_end.title}; {others}"
+        return f"{front_end.title} does not support '{protocol}'. {others}"
     if protocol == INSIDE_THE_FRONT_END:
         if not mount.get("daemon") or mount["endpoints"]:
-            return f"'{protocol}' needs daemon and no endpoints; give daemon, and leave endpoints out"
+            return f"'{protocol}' works with `daemon`, and without `endpoints`. Add `daemon`, and remove `endpoints`."
     elif mount.get("daemon") or not mount["endpoints"]:
-        return f"'{protocol}' needs endpoints and no daemon; give endpoints, and leave daemon out"
+        return f"'{protocol}' works with `endpoints`, and without `daemon`. Add `endpoints`, and remove `daemon`."
     elif protocol in front_end.tcp_only and any(endpoint.startswith("/") for endpoint in mount["endpoints"]):
-        return f"'{protocol}' is not spoken by {front_end.title} over a unix socket; give address:port"
+        return (
+            f"{front_end.title} does not support '{protocol}' over a unix socket. Write address:port, such as"
+            " 127.0.0.1:8000."
+        )
     return ""
 
 
@@ -79,14 +82,14 @@ def _limits_visitors(row: FrontEnd, site: Site) -> Iterator[Refusal]:
                 yield Refusal(
                     mount["app"],
                     f"limits.{key}",
-                    f"{row.title} cannot count requests by application and address; {instead('limits_visitors')}",
+                    f"{row.title} cannot limit visitors of one application. {instead('limits_visitors')}",
                 )
 
 
 def _reads_htaccess(row: FrontEnd, site: Site) -> Iterator[Refusal]:
     for mount in mounts(site):
         if mount.get("htaccess") and not row.htaccess:
-            yield Refusal(mount["app"], "htaccess", f"{row.title} does not read .htaccess; {instead('htaccess')}")
+            yield Refusal(mount["app"], "htaccess", f"{row.title} does not read .htaccess. {instead('htaccess')}")
 
 
 _RULES: tuple[Rule, ...] = (_needs_tls, _acme_proves, _speaks, _limits_visitors, _reads_htaccess)

@@ -26,7 +26,7 @@ def sites(path: str, items: t.Any) -> list[Item]:
     row = FRONT_ENDS[path.removeprefix("frontend_").removesuffix("_sites")]
     checked = complete(path, items, ITEMS[path], lambda item: item)
     problems = [
-        Problem(f"{path}[{index}]", "has no domains; give some, or default: true")
+        Problem(f"{path}[{index}]", "the site has no domains. Add `domains`, or write `default: true`.")
         for index, site in enumerate(checked)
         if not site["domains"] and not site["default"]
     ]

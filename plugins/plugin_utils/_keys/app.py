@@ -58,7 +58,7 @@ SOURCE = (
         "str",
         "Digest of the archive.",
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        check=checks.pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits"),
+        check=checks.pattern(r"sha256:[0-9a-f]{64}", "a digest of the form sha256:…, with 64 hexadecimal digits"),
     ),
 )
 
@@ -183,7 +183,7 @@ APP: tuple[Key, ...] = (
         example="max-age=63072000; includeSubDomains",
         check=checks.pattern(
             r"(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?",
-            "max-age=SECONDS, with '; includeSubDomains' and '; preload' after it or not",
+            "of the form max-age=SECONDS, optionally with '; includeSubDomains' and '; preload' after it",
         ),
     ),
     Key(
@@ -417,6 +417,14 @@ APP: tuple[Key, ...] = (
         example={DEFAULT_FRONT_END: "add_header X-Robots-Tag noindex;"},
     ),
 )
+
+# Names that users try, with what they can do instead.
+UNSUPPORTED = {
+    "asgi": "ASGI is not supported, and `wsgi` cannot run an ASGI application. You can publish an ASGI server that you"
+    " start with your own unit: see docs/roles.md.",
+    "workers": "background workers are not supported. Start them with your own systemd units.",
+    "timers": "scheduled jobs are not supported. Start them with your own systemd timers.",
+}
 
 APP_KEYS = {key.name: key for key in APP}
 

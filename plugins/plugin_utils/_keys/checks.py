@@ -11,6 +11,8 @@ import posixpath
 import re
 import typing as t
 
+from .key import show
+
 # Accounts and groups of Debian's base-passwd, of systemd and of usual packages, and the logins of Debian's images. The
 # group of an account has its name, so neither can be an application's. What else a host has, only the host knows.
 SYSTEM_ACCOUNTS = frozenset(
@@ -59,7 +61,7 @@ def pattern(expression: str, right: str) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise ValueError(f"{value!r} is not {right}")
+            raise ValueError(f"{show(value)} is not {right}.")
         return value
 
     return check
@@ -70,7 +72,7 @@ def at_least(minimum: int, maximum: int) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise ValueError(f"{value!r} is not a whole number from {minimum} to {maximum}")
+            raise ValueError(f"{show(value)} is not a whole number from {minimum} to {maximum}.")
         return value
 
     return check
@@ -90,7 +92,9 @@ name = pattern(
 def check_user(value: t.Any) -> str:
     """Take the name of an account that may run an application."""
     if value in SYSTEM_ACCOUNTS or str(value).startswith("systemd-"):
-        raise ValueError(f"'{value}' is an account or a group of the system; set 'user' to another name")
+        raise ValueError(
+            f"'{value}' is an account or a group of the system. Choose another one, such as `user: app-{value}`."
+        )
     return str(name(value))
 
 
@@ -99,11 +103,13 @@ def domain(value: t.Any) -> str:
     domain = str(value).lower().rstrip(".")
     if len(domain) > 253 or not re.fullmatch(rf"(\*\.)?{label}(\.{label})*", domain):
         raise ValueError(
-            f"{value!r} is no domain; write a host name without scheme, port and path, such as shop.example.org"
-            " or *.shop.example.org (international names in their xn-- form)"
+            f"{show(value)} is not a valid domain. Write a host name without scheme, port and path, such as"
+            " shop.example.org or '*.shop.example.org'. Write an international name in its xn-- form."
         )
     if domain == "default":
-        raise ValueError("'default' is the name of the site for unknown hosts; write default: true, or another domain")
+        raise ValueError(
+            "'default' is reserved for the site that answers unknown hosts. Write `default: true`, or another domain."
+        )
     return domain
 
 
@@ -114,7 +120,7 @@ def mount_path(value: t.Any) -> str:
         or not re.fullmatch(r"/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?", path)
         or {".", ".."} & set(path.split("/"))
     ):
-        raise ValueError(f"{value!r} is no mount point; write a URL path such as / or /shop")
+        raise ValueError(f"{show(value)} is not a valid mount point. Write a URL path, such as / or /shop.")
     return path
 
 
@@ -124,7 +130,7 @@ def url(value: t.Any) -> str:
         or {".", ".."} & set(str(value).split("/"))
         or "//" in str(value)
     ):
-        raise ValueError(f"{value!r} is no URL path; write one such as /static/ or /favicon.ico")
+        raise ValueError(f"{show(value)} is not a valid URL path. Write one such as /static/ or /favicon.ico.")
     return str(value)
 
 
@@ -135,7 +141,9 @@ def normal(path: str) -> str:
 
 def file_path(value: t.Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._~+@/ -]+", value) or ".." in value.split("/"):
-        raise ValueError(f"{value!r} is no path; write one inside the release, such as static, or an absolute one")
+        raise ValueError(
+            f"{show(value)} is not a valid path. Write a path inside the release, such as static, or an absolute path."
+        )
     return normal(value)
 
 
@@ -143,7 +151,7 @@ def absolute_path(value: t.Any) -> str:
     """Take a path that does not depend on a release."""
     path = file_path(value)
     if not path.startswith("/"):
-        raise ValueError(f"{value!r} is not an absolute path; write one such as /srv/shop/static")
+        raise ValueError(f"{show(value)} is not an absolute path. Write one such as /srv/shop/static.")
     return path
 
 
@@ -158,42 +166,44 @@ def writable_path(value: t.Any) -> str:
     path = normal(str(value))
     # systemd would take these for something else than a name.
     if not re.fullmatch(r"/[A-Za-z0-9._+@/-]+", path) or ".." in str(value).split("/"):
-        raise ValueError(f"{value!r} is no absolute path; write one such as /srv/uploads")
+        raise ValueError(f"{show(value)} is not a valid absolute path. Write one such as /srv/uploads.")
     for closed in _CLOSED:
         if f"{path}/".startswith(f"{closed}/"):
-            raise ValueError(f"{value!r} is in {closed}, where no application may write; choose another folder")
+            raise ValueError(f"{show(value)} is in {closed}, where no application may write. Choose another folder.")
         if closed.startswith(f"{path}/"):
-            raise ValueError(f"{value!r} has {closed} in it, where no application may write; name a smaller folder")
+            raise ValueError(
+                f"{show(value)} contains {closed}, where no application may write. Choose a folder that does not."
+            )
     return path
 
 
 def wsgi(value: t.Any) -> str:
     name = r"[A-Za-z_][A-Za-z0-9_]*"
     if not re.fullmatch(rf"{name}(\.{name})*:{name}(\.{name})*", str(value)):
-        raise ValueError(f"{value!r} is no WSGI callable; write module:callable, such as shop.wsgi:application")
+        raise ValueError(f"{show(value)} is not a WSGI callable. Write module:callable, such as shop.wsgi:application.")
     return str(value)
 
 
 def python(value: t.Any) -> str:
     if not re.fullmatch(r"python3(\.[0-9]+)?|/[A-Za-z0-9._/+-]+", str(value)):
-        raise ValueError(f"{value!r} is no interpreter; write python3, python3.N or an absolute path")
+        raise ValueError(f"{show(value)} is not a valid interpreter. Write python3, python3.N or an absolute path.")
     return str(value)
 
 
 def line(value: t.Any) -> str:
     if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
-        raise ValueError(f"{value!r} is not one line of text")
+        raise ValueError(f"{show(value)} is not one line of text.")
     return value
 
 
 def header_name(value: t.Any) -> str:
     name = str(value).lower()
     if not re.fullmatch(r"[A-Za-z0-9-]+", str(value)):
-        raise ValueError(f"{value!r} is no name of a header; write one such as Content-Security-Policy")
+        raise ValueError(f"{show(value)} is not a valid header name. Write one such as Content-Security-Policy.")
     if name in _HAVE_A_KEY:
-        raise ValueError(f"'{value}' is what {_HAVE_A_KEY[name]} sets; leave it out here")
+        raise ValueError(f"'{value}' has its own key. Remove it here, and set `{_HAVE_A_KEY[name]}` instead.")
     if name in _NOT_A_SITES:
-        raise ValueError(f"'{value}' differs from answer to answer, or is the server's own; leave it out")
+        raise ValueError(f"the server or the application sets '{value}' for each answer. Remove it.")
     return str(value)
 
 
@@ -201,31 +211,35 @@ def header_value(value: t.Any) -> str:
     # Beside what HTTP forbids, the two characters that mean something to one server or the other.
     if not isinstance(value, str) or not re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", value) or re.search(r"[\\$]", value):
         raise ValueError(
-            f"{value!r} is no value of a header; write one line of ASCII text without '$' and backslash, or '' for no"
-            " such header"
+            f"{show(value)} is not a valid header value. Write one line of ASCII text without '$' and backslash,"
+            " or '' to remove the header."
         )
     return value
 
 
 def env_name(value: t.Any) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
-        raise ValueError(f"{value!r} is no name of an environment variable")
+        raise ValueError(
+            f"{show(value)} is not a valid name of an environment variable. Write letters, digits and '_'."
+        )
     if value in ("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
-        raise ValueError(f"'{value}' is set by the service manager; use another name")
+        raise ValueError(f"'{value}' is set by systemd. Choose another name.")
     return str(value)
 
 
 def env_value(value: t.Any) -> str:
     # The value may be a secret: no message repeats it.
     if "\0" in value:
-        raise ValueError("has a NUL character, which no environment can carry")
+        raise ValueError("the value contains a NUL character, which an environment cannot hold. Remove it.")
     return str(value)
 
 
 def batches(value: t.Any) -> t.Any:
     for batch in value if isinstance(value, list) and value else [value]:
         if isinstance(batch, bool) or not re.fullmatch(r"[1-9][0-9]*|[1-9][0-9]?%|100%", str(batch)):
-            raise ValueError(f"{value!r} is no number of hosts; write one such as 2 or 25%, or a list of them")
+            raise ValueError(
+                f"{show(value)} is not a number of hosts. Write a number, such as 2 or 25%, or a list of them."
+            )
     return value
 
 
@@ -234,12 +248,14 @@ def names(value: t.Any) -> list[str]:
         return value.replace(",", " ").split()
     if isinstance(value, list):
         return [str(name) for name in value]
-    raise ValueError(f"{value!r} is neither a list nor names with commas between them, such as shop,blog")
+    raise ValueError(
+        f"{show(value)} is neither a list nor text. Write names with commas between them, such as shop,blog."
+    )
 
 
 def text(value: t.Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text; write the lines as one block (key: |)")
+        raise ValueError(f"{show(value)} is not text. Write the lines as one block, which begins with `|`.")
     return value if value.endswith("\n") or not value else value + "\n"
 
 
@@ -264,8 +280,8 @@ def tls(value: t.Any) -> t.Any:
     elif isinstance(value, str) and value in TLS:
         return str(value)
     raise ValueError(
-        f"is none of {', '.join(TLS)} and {{certificate: …, key: …}}; write one of the words, or give certificate and"
-        " key as absolute paths on the front end's host, or both as PEM text"
+        f"the value is not valid. Write one of: {', '.join(TLS)}. Or write `{{certificate: …, key: …}}`, with two"
+        " absolute paths on the front-end host, or with two PEM texts."
     )
 
 
@@ -280,7 +296,8 @@ def step(value: t.Any) -> dict[str, t.Any]:
         or not isinstance(value.get("once", False), bool)
     ):
         raise ValueError(
-            f"{value!r} is no step; write a command line, or {{run: …, once: true}} for a step that one host runs"
+            f"{show(value)} is not a valid step. Write a command line, or `{{run: …, once: true}}` for a step that"
+            " runs on one host only."
         )
     return {"run": str(value["run"]), "once": value.get("once", False)}
 

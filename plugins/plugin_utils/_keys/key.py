@@ -8,8 +8,9 @@ import datetime
 import difflib
 import re
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ...module_utils._mask import addresses
 
@@ -19,10 +20,11 @@ Check = Callable[[t.Any], t.Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, where it is, and what would be right."""
+    """One thing that is wrong, where it is, and what would be right; ``valid`` may be long, so it is printed once."""
 
     path: str
     message: str
+    valid: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}: {addresses(self.message)}"
@@ -33,7 +35,7 @@ class Invalid(ValueError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(lines(self.problems)))
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,32 @@ _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
+def lines(problems: Sequence[Problem]) -> list[str]:
+    """Return the problems as text; what is valid follows the last of those that it explains."""
+    last = {problem.valid: index for index, problem in enumerate(problems) if problem.valid}
+    return [
+        f"{problem} {problem.valid}" if last.get(problem.valid) == index else str(problem)
+        for index, problem in enumerate(problems)
+    ]
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """Return ``Did you mean 'x'?`` for a word that is spelled like one of them, else nothing."""
+    # What all variables begin with says nothing about which one is meant.
+    known = {name.removeprefix("pyhost_"): name for name in sorted(words)}
+    found = difflib.get_close_matches(word.removeprefix("pyhost_"), known, n=1, cutoff=0.7)
+    return f"Did you mean '{known[found[0]]}'?" if found else ""
+
+
+_PLAIN = re.compile(r"[A-Za-z/][\w./:@=+-]*( [\w./:@=+-]+)*(?<!:)")
+_YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+
+
 def suggest(word: str, words: Iterable[str]) -> str:
-    """Return ``did you mean 'x'? (all, the, words)`` for a word that is none of them."""
+    """Return ``Did you mean 'x'? (all, the, words)`` for a word that is none of them."""
     known = sorted(words)
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else "choose one of "
-    return f"{hint}({', '.join(known)})"
+    hint = near(word, known)
+    return f"{hint} ({', '.join(known)})" if hint else f"Choose one of: {', '.join(known)}"
 
 
 def misread(value: t.Any, example: t.Any = None) -> str:
@@ -88,28 +110,38 @@ def misread(value: t.Any, example: t.Any = None) -> str:
 
     Its own text is lost by then: 1.1 may have been 1.10, and 493 may have been 0755.
     """
-    quotes = "write it in quotes" + (f", such as {example!r}" if isinstance(example, str) else "")
+    quotes = "Write it in quotes" + (f", such as {example!r}" if isinstance(example, str) else "")
     if isinstance(value, bool):
-        return f"is true or false, as YAML reads yes, no, on and off; {quotes}"
+        return f"is true or false, as YAML reads yes, no, on and off. {quotes}."
     if isinstance(value, (int, float)):
         return (
-            f"is a number, which may differ from what you wrote (YAML reads 1.10 as 1.1, 0755 as 493, 12:30 as 750);"
-            f" {quotes}, or let its template end in '| string'"
+            "is a number, and may differ from what you wrote: YAML reads 1.10 as 1.1, 0755 as 493 and 12:30 as 750."
+            f" {quotes}, or end its template in `| string`."
         )
     if isinstance(value, (datetime.date, datetime.time)):
-        return f"is a date or a time; {quotes}"
+        return f"is a date or a time. {quotes}."
     if isinstance(value, bytes):
-        return f"is binary data; {quotes}"
+        return f"is binary data. {quotes}."
     return ""
 
 
 def show(value: t.Any) -> str:
-    """Return a value the way the user wrote it, cut to a readable length."""
-    text = str(value).lower() if isinstance(value, bool) else "empty" if value is None else repr(value)
-    text = str(value) if isinstance(value, (datetime.date, datetime.time)) else text
+    """Return a value as YAML has it, cut to a readable length."""
     # A password that is cut off could not be told from anything else any more.
-    text = addresses(text)
+    text = addresses(repr(value) if isinstance(value, str) else _yaml(value))
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _yaml(value: t.Any) -> str:
+    """Return a value in one line of YAML."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_yaml(key)}: {_yaml(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, str):
+        is_plain = _PLAIN.fullmatch(value) and ": " not in value and value.lower() not in _YAML_WORDS
+        return str(value) if is_plain else repr(value)
+    return "empty" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _convert(value: t.Any, type_name: str) -> t.Any:
@@ -139,28 +171,35 @@ class Validator:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def problem(self, path: str, message: str) -> None:
+    def problem(self, path: str, message: str, valid: str = "") -> None:
         """Note one problem."""
-        self.problems.append(Problem(path, message))
+        self.problems.append(Problem(path, message, valid))
 
-    def options(self, path: str, value: Mapping[str, t.Any], keys: Iterable[Key]) -> dict[str, t.Any]:
-        """Return the dictionary with every key checked and every default filled in."""
+    def options(
+        self,
+        path: str,
+        value: Mapping[str, t.Any],
+        keys: Iterable[Key],
+        unsupported: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, t.Any]:
+        """Return the dictionary with every key checked and every default filled in.
+
+        ``unsupported`` says of names that users expect what they can do instead.
+        """
         known = {key.name: key for key in keys}
         for name in value:
-            if name not in known:
-                why = (
-                    f"the name {misread(name)}"
-                    if misread(name)
-                    else f"there is no such key; {suggest(str(name), known)}"
-                )
-                self.problem(f"{path}.{name}", why)
+            if misread(name):
+                self.problem(f"{path}.{name}", f"the name {misread(name)}")
+            elif name not in known:
+                message = unsupported.get(name) or f"unknown key. {near(str(name), known)}".strip()
+                self.problem(f"{path}.{name}", message, f"Valid keys: {', '.join(sorted(known))}.")
         return {name: self.value(f"{path}.{name}", value.get(name), key) for name, key in known.items()}
 
     def value(self, path: str, value: t.Any, key: Key) -> t.Any:
         """Return one value checked against its key."""
         if value is None:
             if key.required:
-                self.problem(path, f"is missing; give {wanted(key)}")
+                self.problem(path, f"a value is required. Write {wanted(key)}.")
             if key.options and isinstance(key.default, Mapping):
                 return self.options(path, key.default, key.options)
             return key.default
@@ -170,7 +209,7 @@ class Validator:
             self.problem(path, self._unlike(value, key))
             return key.default
         if key.choices and accepted not in key.choices:
-            self.problem(path, f"{show(accepted)} is no {key.name}; {suggest(str(accepted), key.choices)}")
+            self.problem(path, f"{show(accepted)} is not a valid {key.name}. {suggest(str(accepted), key.choices)}")
             return key.default
         if key.type == "list":
             return self._members(path, accepted, key)
@@ -184,7 +223,7 @@ class Validator:
         seen = "the value" if key.secret else show(value)
         if key.type == "str" and misread(value):
             return f"{seen} {misread(value, key.example)}"
-        return f"{seen} is not {_TYPE_NAMES[key.type]}; give {wanted(key)}"
+        return f"{seen} is not {_TYPE_NAMES[key.type]}. Write {wanted(key)}."
 
     def _checked(self, path: str, value: t.Any, check: Check | None, instead: t.Any) -> t.Any:
         if check is None:
@@ -209,7 +248,7 @@ class Validator:
             before = len(self.problems)
             accepted = self.value(f"{path}[{index}]", value, member)
             if value is None:
-                self.problem(f"{path}[{index}]", f"is empty; {key.description}")
+                self.problem(f"{path}[{index}]", "this entry is empty. Remove it, or write a value.")
             if len(self.problems) == before:
                 result.append(accepted)
         return result
@@ -232,9 +271,9 @@ class Validator:
         if key.check is None:
             return value
         if not isinstance(value, str):
-            seen = "the value" if key.secret and value is not None else show(value)
-            why = "is no text; write '' for a text without characters" if value is None else misread(value)
-            self.problem(path, f"{seen} {why or 'is not text; write the value in quotes'}")
+            seen = "the value" if key.secret or value is None else show(value)
+            why = "is empty. Write '' for an empty text." if value is None else misread(value)
+            self.problem(path, f"{seen} {why or 'is not text. Write it in quotes.'}")
             return None
         return self._checked(path, value, key.check, None)
 
@@ -244,7 +283,7 @@ def wanted(key: Key) -> str:
     kind = _TYPE_NAMES.get(key.type, "a value")
     if key.choices:
         kind = "one of " + ", ".join(key.choices)
-    return f"{kind}, such as {show(key.example)}" if key.example is not None else kind
+    return f"{kind}, such as `{key.name}: {_yaml(key.example)}`" if key.example is not None else kind
 
 
 def empty(path: str, given: Mapping[str, t.Any], below: Mapping[str, t.Any], keys: Iterable[Key]) -> Iterator[Problem]:
@@ -254,4 +293,4 @@ def empty(path: str, given: Mapping[str, t.Any], below: Mapping[str, t.Any], key
         if key.options and isinstance(value, Mapping):
             yield from empty(f"{path}.{key.name}", value, under if isinstance(under, Mapping) else {}, key.options)
         elif key.name in given and value is None and under is None and not key.required:
-            yield Problem(f"{path}.{key.name}", f"is empty; give {wanted(key)}, or leave it out")
+            yield Problem(f"{path}.{key.name}", f"the value is empty. Write {wanted(key)}, or remove the key.")

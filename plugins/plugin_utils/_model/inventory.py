@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...module_utils._catalog import BACK_ENDS
-from .._keys.app import APP, NAME
+from .._keys.app import APP, NAME, UNSUPPORTED
 from .._keys.checks import check_user
 from .._keys.host import HOST
-from .._keys.key import Invalid, Problem, Validator, empty, misread, suggest
+from .._keys.key import Invalid, Problem, Validator, empty, misread, near, suggest
 
 App = dict[str, t.Any]
 
@@ -122,9 +122,11 @@ class Inventory:
             if variable in known:
                 given[variable] = value
             elif not _APPS.fullmatch(variable):
+                names = sorted([*known, "pyhost_apps"])
                 self.validator.problem(
                     variable,
-                    f"there is no such variable; {suggest(variable, [*known, 'pyhost_apps'])}",
+                    f"unknown variable. {near(variable, names)}".strip(),
+                    f"Valid variables: {', '.join(names)}.",
                 )
         self.settings[host.name] = {
             name: self.validator.value(name, given.get(name), key) for name, key in known.items()
@@ -136,7 +138,7 @@ class Inventory:
 
     def _defaults(self, given: Mapping[str, t.Any]) -> Mapping[str, t.Any]:
         trial = Validator()
-        trial.options("pyhost_app_defaults", given, _OPTIONAL_APP)
+        trial.options("pyhost_app_defaults", given, _OPTIONAL_APP, UNSUPPORTED)
         trial.problems.extend(empty("pyhost_app_defaults", given, self.fleet.preset, _OPTIONAL_APP))
         self.validator.problems.extend(trial.problems)
         below = {name: value for name, value in self.fleet.preset.items() if not name.startswith("pyhost_")}
@@ -144,7 +146,10 @@ class Inventory:
 
     def _read_apps(self, host: str, variable: str, apps: t.Any, defaults: Mapping[str, t.Any]) -> None:
         if not isinstance(apps, Mapping):
-            self.validator.problem(variable, "is not a dictionary; write application names with their descriptions")
+            self.validator.problem(
+                variable,
+                "the value is not a dictionary. Write the names of applications, with the keys of each below its name.",
+            )
             return
         for name, raw in apps.items():
             path = f"{variable}.{name}"
@@ -153,7 +158,9 @@ class Inventory:
                 continue
             other = self.views.get(name, {}).get(host)
             if other:
-                self.validator.problem(path, f"the application is described in {other.path} too; keep one of them")
+                self.validator.problem(
+                    path, f"{other.path} describes this application too. Keep one of the two descriptions."
+                )
                 continue
             app = self._app(path, str(name), raw, defaults)
             if app is not None:
@@ -173,11 +180,11 @@ class Inventory:
         before = len(check.problems)
         check.value(path, name, NAME)
         if not isinstance(raw, Mapping):
-            check.problem(path, "is not a dictionary; write the keys of the application below its name")
+            check.problem(path, "the value is not a dictionary. Write the keys of the application below its name.")
             return None
         absent = raw.get("state") == "absent"
         given = _lay_over(defaults, raw)
-        app = check.options(path, given, _OPTIONAL_APP if absent else APP)
+        app = check.options(path, given, _OPTIONAL_APP if absent else APP, UNSUPPORTED)
         self._add(empty(path, raw, defaults, APP))
         app["name"] = name
         app["named"] = app["user"] is not None
@@ -187,26 +194,30 @@ class Inventory:
             except ValueError as error:
                 check.problem(path, str(error))
         if app["purge"] and not absent:
-            check.problem(f"{path}.purge", "removes the data of an application with state: absent only")
+            check.problem(
+                f"{path}.purge",
+                "data is removed only together with the application. Add `state: absent`, or remove `purge`.",
+            )
         if not absent:
             self._check_source(path, app, given)
             self._check_urls(path, app)
             if not given.get("domains") and not app["default"]:
                 check.problem(
-                    f"{path}.domains", "is missing; give a list, such as ['shop.example.org'], or default: true"
+                    f"{path}.domains",
+                    "a value is required. Write a list, such as `domains: [shop.example.org]`, or `default: true`.",
                 )
             if app["protocol"] and app["protocol"] not in BACK_ENDS[app["backend"]].serves:
                 check.problem(
                     f"{path}.protocol",
-                    f"{app['backend']} does not serve '{app['protocol']}';"
+                    f"{app['backend']} does not serve '{app['protocol']}'."
                     f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
                 )
             if not BACK_ENDS[app["backend"]].runs(app["python"]):
                 others = ", ".join(sorted(name for name, row in BACK_ENDS.items() if row.runs(app["python"])))
                 check.problem(
                     f"{path}.python",
-                    f"{app['backend']} runs applications on the distribution's own interpreter only, not on"
-                    f" '{app['python']}'; leave python out, or choose another backend ({others})",
+                    f"{app['backend']} runs applications with the distribution's own interpreter only, not with"
+                    f" '{app['python']}'. Remove `python`, or choose another `backend` ({others}).",
                 )
         return app if len(check.problems) == before else None
 
@@ -215,26 +226,30 @@ class Inventory:
         if source is None:
             if not given.get("requirements"):
                 self.validator.problem(
-                    path, "has nothing to run; give source, or requirements that contain the application"
+                    path,
+                    "the application has no code. Add `source`, or add `requirements` that contain the application.",
                 )
             return
         kinds = [kind for kind in ("git", "path", "archive") if source[kind]]
         if len(kinds) != 1:
             self.validator.problem(
                 f"{path}.source",
-                f"has {' and '.join(kinds) or 'no origin'}; give exactly one of git, path, archive",
+                f"{' and '.join(kinds) or 'no origin'} given. Write exactly one of git, path and archive.",
             )
         if source["checksum"] and "archive" not in kinds:
-            self.validator.problem(f"{path}.source.checksum", "belongs to archive; leave it out")
+            self.validator.problem(f"{path}.source.checksum", "only an archive has a checksum. Remove this key.")
         if source["version"] != "HEAD" and "git" not in kinds:
-            self.validator.problem(f"{path}.source.version", "belongs to git; leave it out")
+            self.validator.problem(f"{path}.source.version", "only a git repository has a version. Remove this key.")
 
     def _check_urls(self, path: str, app: App) -> None:
         for url in sorted(set(app["static"]) & set(app["private"])):
-            self.validator.problem(f"{path}.private.{url}", "is among the static files too; keep one of them")
+            self.validator.problem(f"{path}.private.{url}", "this URL is in `static` too. Remove one of the two.")
         for url in app["private"]:
             if not url.endswith("/"):
-                self.validator.problem(f"{path}.private.{url}", f"is no folder; write '{url}/'")
+                self.validator.problem(f"{path}.private.{url}", f"this URL is not a folder. Write '{url}/'.")
         for key in ("static", "private"):
             if "/" in app[key]:
-                self.validator.problem(f"{path}.{key}./", "leaves nothing to the application; name a folder below it")
+                self.validator.problem(
+                    f"{path}.{key}./",
+                    "this URL leaves nothing for the application. Write a folder below it, such as /static/.",
+                )

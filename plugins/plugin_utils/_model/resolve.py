@@ -32,22 +32,22 @@ def _chosen(inventory: Inventory, names: list[str]) -> set[str] | None:
     problem, settings, run = inventory.validator.problem, [*inventory.settings.values()], inventory.fleet.run
     for variable in sorted({name for takes in RUNS.values() for name in takes} - set(RUNS[run])):
         if any(each[variable] is not None for each in settings):
-            takers = ", ".join(other for other, takes in RUNS.items() if variable in takes)
-            problem(variable, f"means nothing to the playbook {run}; leave it out, or run {takers}")
+            takers = " or ".join(f"pyhost.web.{other}" for other, takes in RUNS.items() if variable in takes)
+            problem(variable, f"the playbook pyhost.web.{run} does not use this variable. Remove it, or run {takers}.")
     if run == "site" or not settings:
         return None
     first, *others = (each["pyhost_only"] for each in settings)
-    example = f"give it with -e, such as -e pyhost_only={min(names, default='shop')}"
+    example = f"Pass it on the command line, such as `-e pyhost_only={min(names, default='shop')}`."
     if any(other != first for other in others):
-        problem("pyhost_only", f"differs between hosts; {example}")
+        problem("pyhost_only", f"the value differs between hosts. {example}")
     elif first is None and run != "rollback":
         return None
     elif not first:
-        problem("pyhost_only", f"names no application; {example}")
+        problem("pyhost_only", f"no application is named. {example}")
     chosen = first or []
     for name in chosen:
         if name not in names:
-            problem("pyhost_only", f"'{name}' is no application; {suggest(str(name), names)}")
+            problem("pyhost_only", f"'{name}' is not an application. {suggest(str(name), names)}")
     if len(chosen) != 1 and any(each["pyhost_release"] for each in settings):
-        problem("pyhost_release", "is the release of one application; name that one in pyhost_only")
+        problem("pyhost_release", "a release belongs to one application. Name that one with `-e pyhost_only=NAME`.")
     return set(chosen)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from ...module_utils._catalog import FRONT_ENDS, INSIDE_THE_FRONT_END
 from .._items.rules import instead, refusals
-from .._keys.key import Problem, suggest
+from .._keys.key import Problem
 from .inventory import View
 from .model import sites
 from .topology import Published, Topology
@@ -50,8 +50,9 @@ def warnings(topology: Topology) -> Iterator[str]:
         other = topology.key_in_reach(host, view.app) if asked else ""
         if other:
             yield (
-                f"{view.path}.protocol: '{INSIDE_THE_FRONT_END}' makes its processes copies of Apache's, whose memory"
-                f" has the TLS key of {other}, an application of another user; with 'http' it has an Apache of its own"
+                f"{view.path}.protocol: with '{INSIDE_THE_FRONT_END}' the processes are copies of Apache's. Their"
+                f" memory contains the TLS key of {other}, an application of another user. Write `protocol: http` to"
+                " give this application a separate Apache."
             )
 
 
@@ -80,12 +81,13 @@ def _runs_somewhere(topology: Topology) -> Iterator[Problem]:
             known = ", ".join(topology.backends)
             yield Problem(
                 f"{view.path}.hosts",
-                f"'{pattern}' matches no back-end host of the play; choose among ({known})",
+                f"'{pattern}' matches no back-end host of the play. Choose one of: {known}",
             )
         else:
             yield Problem(
                 view.path,
-                "is described only for hosts that run no applications; describe it for a back-end host too",
+                "only hosts that run no applications see this description. Describe the application for a back-end host"
+                " too.",
             )
 
 
@@ -99,7 +101,8 @@ def _hosts_agree(topology: Topology) -> Iterator[Problem]:
                 if view.app[key] != first.app[key]:
                     yield Problem(
                         f"{view.path}.{key}",
-                        f"differs between the hosts {on[0]} and {host}, but one front end publishes both",
+                        f"the value differs between the hosts {on[0]} and {host}, but one front end publishes both."
+                        " Write the same value for both.",
                     )
 
 
@@ -111,14 +114,18 @@ def _protocol_leads(topology: Topology) -> Iterator[Problem]:
             yield Problem(
                 f"{view.path}.backend",
                 f"no protocol connects {front_end} (pyhost_frontend of {host}) with {back_end} on"
-                f" {', '.join(app.on)}; choose another backend or pyhost_frontend",
+                f" {', '.join(app.on)}. Choose another `backend` or `pyhost_frontend`.",
             )
         elif asked and asked not in common:
-            inside = f", or publish with {_able(asked)} on the same host" if asked == INSIDE_THE_FRONT_END else ""
+            inside = (
+                f" You can also publish it with {_able(asked)} on the same host."
+                if asked == INSIDE_THE_FRONT_END
+                else ""
+            )
             yield Problem(
                 f"{view.path}.protocol",
-                f"'{asked}' does not lead from {front_end} (pyhost_frontend of {host}) to {back_end} on"
-                f" {', '.join(app.on)}; leave it out or {suggest(asked, common)}{inside}",
+                f"'{asked}' does not connect {front_end} (pyhost_frontend of {host}) with {back_end} on"
+                f" {', '.join(app.on)}. Remove this key, or choose one of: {', '.join(sorted(common))}.{inside}",
             )
 
 
@@ -133,8 +140,8 @@ def _domain_is_free(topology: Topology) -> Iterator[Problem]:
                 if other.path != view.path:
                     yield Problem(
                         view.path,
-                        f"'{domain}' with path '{view.app['path']}' is taken by {other.path};"
-                        " give one of them another domain or path",
+                        f"{other.path} already uses '{domain}' with the path '{view.app['path']}'."
+                        " Choose another domain or path for one of them.",
                     )
                 yield from _domain_agrees(view, first_of.setdefault(domain, view), domain)
 
@@ -144,7 +151,8 @@ def _domain_agrees(view: View, neighbour: View, domain: str) -> Iterator[Problem
         if view.app[key] != neighbour.app[key]:
             yield Problem(
                 f"{view.path}.{key}",
-                f"differs from {neighbour.path}.{key}, and '{domain}' has both applications; give both the same",
+                f"the value differs from {neighbour.path}.{key}, but both applications are on '{domain}'."
+                " Write the same value for both.",
             )
 
 
@@ -159,7 +167,10 @@ def _front_end_can(topology: Topology) -> Iterator[Problem]:
                 if refusal.key == "protocol":
                     continue
                 for app in [refusal.app] if refusal.app else [mount["app"] for mount in site["mounts"]]:
-                    yield Problem(f"{paths[app]}.{refusal.key}", f"{refusal.message} (pyhost_frontend of {host})")
+                    yield Problem(
+                        f"{paths[app]}.{refusal.key}",
+                        f"{refusal.message} ({row.name} is the pyhost_frontend of {host}.)",
+                    )
 
 
 def _files_are_here(topology: Topology) -> Iterator[Problem]:
@@ -168,8 +179,8 @@ def _files_are_here(topology: Topology) -> Iterator[Problem]:
             if host not in app.on and view.app[key]:
                 yield Problem(
                     f"{view.path}.{key}",
-                    f"the front end {host} is another host than {', '.join(app.on)}, where the files are;"
-                    " run the application on the front-end host, or let it serve its files itself",
+                    f"the front-end host {host} does not have the files, which are on {', '.join(app.on)}."
+                    " Run the application on the front-end host, or let the application serve its files.",
                 )
 
 
@@ -184,9 +195,8 @@ def _private_is_separate(topology: Topology) -> Iterator[Problem]:
             if view.app["private"]:
                 yield Problem(
                     f"{view.path}.private",
-                    f"{row.title} sends what it can read, of whatever application, to the visitors of one that has"
-                    f" private folders, and {host} publishes those of other users too; choose another"
-                    " pyhost_frontend, or let the application send the files itself",
+                    f"{row.title} would let this application send files of other users' applications, which {host}"
+                    " publishes too. Choose another `pyhost_frontend`, or let the application send the files itself.",
                 )
 
 
@@ -196,19 +206,19 @@ def _settings_have_effect(topology: Topology) -> Iterator[Problem]:
         if settings["pyhost_trusted_proxies"] and not row.trusts_proxies:
             yield Problem(
                 "pyhost_trusted_proxies",
-                f"{row.title} (pyhost_frontend of {host}) cannot take a visitor's address from proxies;"
+                f"{row.title} (pyhost_frontend of {host}) cannot take a visitor's address from proxies."
                 f" {instead('trusts_proxies')}",
             )
         if settings["pyhost_access_log"] == "json" and not row.logs_json:
             yield Problem(
                 "pyhost_access_log",
-                f"{row.title} (pyhost_frontend of {host}) cannot write JSON that holds whatever visitors send; write"
-                " combined, or publish with another front end",
+                f"{row.title} (pyhost_frontend of {host}) cannot write JSON logs. Write `pyhost_access_log: combined`,"
+                " or choose another `pyhost_frontend`.",
             )
         if settings["pyhost_http3"] and not row.http3:
             yield Problem(
                 "pyhost_http3",
-                f"{row.title} (pyhost_frontend of {host}) has no HTTP/3; {instead('http3')}",
+                f"{row.title} (pyhost_frontend of {host}) has no HTTP/3. {instead('http3')}",
             )
 
 
@@ -223,8 +233,8 @@ def _users_are_apart(topology: Topology) -> Iterator[Problem]:
             if other.app["env"] != view.app["env"]:
                 yield Problem(
                     f"{view.path}.user",
-                    f"'{view.app['user']}' runs {other.path} too, whose env differs: each could read the other's"
-                    " secrets; give each its own user",
+                    f"'{view.app['user']}' runs {other.path} too, with a different `env`. Each could read the other's"
+                    " secrets. Give each its own `user`.",
                 )
 
 
@@ -242,8 +252,8 @@ def _accounts_are_apart(topology: Topology) -> Iterator[Problem]:
             if view.app["named"] and other and view.app["state"] == "present":
                 yield Problem(
                     f"{view.path}.user",
-                    f"'{view.app['user']}' is the account of {other.path}; choose another one, or write"
-                    f" `user: {view.app['user']}` there too if both shall be one to the system",
+                    f"'{view.app['user']}' is the account of {other.path}. Choose another one. To share the account,"
+                    f" write `user: {view.app['user']}` there too.",
                 )
 
 
@@ -258,7 +268,7 @@ def _addresses_are_known(topology: Topology) -> Iterator[Problem]:
         except ValueError:
             yield Problem(
                 "pyhost_address",
-                f"of host {host} is {given!r}, but applications are reached across hosts; give its IP address",
+                f"{given!r} of host {host} is not an IP address, which other hosts need. Write one, such as 10.0.0.11.",
             )
 
 
@@ -274,12 +284,12 @@ def _ports_are_free(topology: Topology) -> Iterator[Problem]:
             port = topology.port(view.app)
             other = taken.setdefault((topology.address(host) if is_remote else host, port), view.path)
             if other != view.path:
-                yield Problem(f"{view.path}.port", f"{port} is taken by {other}; choose another")
+                yield Problem(f"{view.path}.port", f"{other} already uses port {port}. Choose another one.")
             elif (left := leaving.get((host, port), view.path)) != view.path:
                 yield Problem(
                     f"{view.path}.port",
-                    f"{port} is the port of {left}, which is absent: front ends that this run does not reach would"
-                    " send its visitors here; choose another",
+                    f"{port} was the port of {left}, which is absent. Front ends that this run does not change would"
+                    " send its visitors here. Choose another one.",
                 )
 
 

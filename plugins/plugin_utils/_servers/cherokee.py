@@ -78,8 +78,8 @@ def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
                 yield Refusal(
                     mount["app"],
                     f"static.{url}",
-                    "Cherokee serves a file under its own name only, here"
-                    f" {posixpath.basename(file)}; rename one of them",
+                    "Cherokee can serve a file only under its own name, which is"
+                    f" '{posixpath.basename(file)}'. Rename the file, or change the URL.",
                 )
 
 

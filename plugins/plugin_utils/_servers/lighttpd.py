@@ -19,8 +19,8 @@ def _refuses(site: Mapping[str, t.Any]) -> Iterator[Refusal]:
             yield Refusal(
                 mount["app"],
                 "private",
-                "has folders in a release and others, between which lighttpd cannot tell; keep all of them in one of"
-                " the two",
+                "lighttpd cannot serve folders inside and outside of a release together. Move all of them into the"
+                " release, or all of them out of it.",
             )
 
 

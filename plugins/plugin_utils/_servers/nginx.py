@@ -34,7 +34,7 @@ _UTF8 = "|".join(
 def _derive(front_end: Item) -> Item:
     debian = front_end.get("debian")
     if front_end["http3"] and not on_release(_HTTP3, debian):
-        problem = f"nginx of Debian {debian} has no HTTP/3; leave it out"
+        problem = f"nginx of Debian {debian} does not support HTTP/3. Remove this setting."
         raise Invalid([Problem("frontend_nginx_http3", problem)])
     headers = [header for site in front_end["sites"] for mount in site["mounts"] for header in mount["headers"]]
     return {

@@ -70,10 +70,12 @@ def test_a_value_that_is_undefined_is_named_beside_all_other_problems(tmp_path: 
     assert not (tmp_path / "model.json").exists()
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
     assert len(told) == 4, output
-    assert told[0].startswith("pyhost_apps.shop.wsgi: has no value: 'nowhere' is undefined")
-    assert told[1].startswith("pyhost_apps.blog.requirements[1]: has no value: 'vault' is undefined")
-    assert told[2].startswith("pyhost_apps.blog.domians: there is no such key; did you mean 'domains'?")
-    assert told[3].startswith("pyhost_apps.blog.domains: is missing")
+    assert told[0].startswith(
+        "pyhost_apps.shop.wsgi: no value: 'nowhere' is undefined. Define what it uses in the inventory."
+    )
+    assert told[1].startswith("pyhost_apps.blog.requirements[1]: no value: 'vault' is undefined")
+    assert told[2].startswith("pyhost_apps.blog.domians: unknown key. Did you mean 'domains'? Valid keys: ")
+    assert told[3].startswith("pyhost_apps.blog.domains: a value is required")
 
 
 def test_what_a_template_leaves_out_is_not_there_and_names_stay_what_yaml_reads(tmp_path: Path) -> None:
@@ -99,8 +101,8 @@ def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:
     assert code != 0
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
     for key, message in zip(("processes", "threads"), told, strict=True):
-        assert message.startswith(f"pyhost_apps.shop.{key}: has no value"), output
-        assert "gather them first, in a play with gather_facts: true" in message, output
+        assert message.startswith(f"pyhost_apps.shop.{key}: no value: "), output
+        assert "gather facts in a play before the imported playbook, with `gather_facts: true`" in message, output
     code, output = _resolve(tmp_path, inventory, facts=True)
     assert code == 0, output
     (process,) = json.loads((tmp_path / "model.json").read_text())["one"]["backends"]["uwsgi"]

@@ -140,7 +140,7 @@ X = {"path": "/x", "content": ""}
 PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"files": {}}, ["files: {} should be a list"]),
     ({"files": [7]}, ["files[0]: 7 should be a dictionary"]),
-    ({"files": [{"content": ""}]}, ["files[0].path: is missing"]),
+    ({"files": [{"content": ""}]}, ["files[0].path: a value is required"]),
     ({"files": [{**X, "path": "x"}]}, ['files[0].path: "x" should be an absolute path']),
     (
         {"files": [{**X, "path": "/a/../b"}]},
@@ -165,34 +165,37 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
         {"files": [{**X, "unit": "a.service", "verb": "stop"}]},
         ['files[0].verb: "stop" should be one of reload, restart'],
     ),
-    ({"files": [{**X, "unit": "a.service"}]}, ["files[0]: should have unit and verb together, or neither"]),
+    ({"files": [{**X, "unit": "a.service"}]}, ["files[0]: unit and verb belong together. Write both or neither."]),
     ({"files": [{**X, "command": "ls"}]}, ['files[0].command: "ls" should be a list of strings, the program first']),
     ({"files": [{**X, "each": "x"}]}, ['files[0].each: "x" should be a list']),
     (
         {"files": [{"path": "/x"}]},
-        ["files[0]: should have one of template, content, link, follow, and has none of them"],
+        ["files[0]: a file needs exactly one of template, content, link, follow, but has none of them"],
     ),
     (
         {"files": [{**X, "link": "y"}]},
-        ["files[0]: should have one of template, content, link, follow, and has content, link together"],
+        ["files[0]: a file needs exactly one of template, content, link, follow, but has content, link together"],
     ),
-    ({"files": [{"path": "/x", "link": "y", "mode": "0644"}]}, ["files[0].mode: a symbolic link has none"]),
+    (
+        {"files": [{"path": "/x", "link": "y", "mode": "0644"}]},
+        ["files[0].mode: a symbolic link has no owner, group, mode or secret"],
+    ),
     (
         {"files": [{**X, "conten": ""}]},
         [
-            "files[0].conten: is no key here; did you mean content? (as, command, content, each, follow, group, link, "
+            "files[0].conten: unknown key. Did you mean 'content'? (as, command, content, each, follow, group, link, "
             "mode, owner, path, secret, template, unit, verb)"
         ],
     ),
-    ({"files": [X, X]}, ["files[1]: /x is in files[0] already; a path has one content"]),
-    ({"files": [X], "absent": ["/x"]}, ["absent: /x is in files[0] already; a path has one content"]),
+    ({"files": [X, X]}, ["files[1]: /x is in files[0] already. Remove one of the two."]),
+    ({"files": [X], "absent": ["/x"]}, ["absent: /x is in files[0] already. Remove one of the two."]),
     (
         {"files": [{"path": "/x/{nam}", "content": "", "each": SITES}]},
-        ['files[0].path: "/x/{nam}" has {nam}, which the item does not have (each[0]) (and 1 more)'],
+        ['files[0].path: "/x/{nam}" contains {nam}, but the item has no such key (each[0]) (and 1 more)'],
     ),
     (
         {"files": [{"path": "/x/{user}", "content": "", "each": SITES[:1]}]},
-        ['files[0].path: "/x/{user}" has {user}, which is neither a string nor a number in the item (each[0])'],
+        ['files[0].path: "/x/{user}" contains {user}, which is neither a string nor a number in the item (each[0])'],
     ),
     ({"files": [{"path": "/x", "template": "no.j2"}]}, ["files[0].template: there is no template no.j2 in FOLDER"]),
     (
@@ -220,12 +223,12 @@ PROBLEMS: list[tuple[dict[str, t.Any], list[str]]] = [
     ({"units": ["nginx"]}, ['units[0].name: "nginx" should be the full name of a unit, such as nginx.service']),
     (
         {"units": [{"nam": "a.service"}]},
-        ["units[0].nam: is no key here; did you mean name? (each, name, proof)", "units[0].name: is missing"],
+        ["units[0].nam: unknown key. Did you mean 'name'? (each, name, proof)", "units[0].name: a value is required"],
     ),
     ({"keep": "/x"}, ['keep: "/x" should be a list']),
     ({"keep_units": [1]}, ["keep_units[0]: 1 should be a dictionary"]),
     ({"variables": []}, ["variables: [] should be a dictionary"]),
-    ({"variables": {"managed": ""}}, ["variables.managed: is set by this action; choose another name"]),
+    ({"variables": {"managed": ""}}, ["variables.managed: config_set sets this variable. Choose another name."]),
     (
         {"files": [{"path": "x", "content": 1, "mode": 1}], "units": [7]},
         [

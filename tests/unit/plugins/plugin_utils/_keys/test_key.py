@@ -1,4 +1,4 @@
-"""What YAML reads as something else than text is rejected wherever text belongs, whatever the key."""
+"""What YAML reads as something else than text is rejected wherever text belongs; what messages show of values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import pytest
 import yaml
 from ansible_collections.pyhost.web.plugins.plugin_utils._keys.app import APP
 from ansible_collections.pyhost.web.plugins.plugin_utils._keys.host import HOST
-from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import Key, Validator, misread
+from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import (
+    Key,
+    Problem,
+    Validator,
+    lines,
+    misread,
+    near,
+    show,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -64,7 +72,7 @@ def test_no_text_is_another_than_the_one_that_was_written(scalar: str) -> None:
             assert not [message for message in told if "YAML" in message]
         elif value is not None:
             assert len(told) == 1, (path, value, told)
-            assert misread(value).partition(";")[0] in told[0], path
+            assert misread(value).partition(". Write")[0] in told[0], path
 
 
 @pytest.mark.parametrize("name", [True, 1.1, 493])
@@ -96,3 +104,45 @@ def test_a_number_is_written_in_one_way(given_: t.Any) -> None:
     check = Validator()
     check.value("key", given_, Key("key", "int", "", required=True))
     assert [problem.path for problem in check.problems] == ["key"]
+
+
+EXAMPLES = {key.name: key for key in (*APP, *HOST) if key.type in ("int", "list", "dict")}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_in_a_message_can_be_pasted(name: str) -> None:
+    check, key = Validator(), EXAMPLES[name]
+    check.value(name, object(), key)
+    example = check.problems[0].message.partition("such as `")[2].rpartition("`")[0]
+    assert yaml.safe_load(example) == {name: key.example}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("shop", "'shop'"),
+        (True, "true"),
+        (["a.example", "*.a.example"], "[a.example, '*.a.example']"),
+        ({"a": "off", "b": "1", "c": "x: y"}, "{a: 'off', b: '1', c: 'x: y'}"),
+        ("https://user:hunter2@example.org/", "'https://********@example.org/'"),
+    ],
+)
+def test_a_value_is_shown_as_yaml(value: t.Any, shown: str) -> None:
+    assert show(value) == shown
+
+
+def test_valid_keys_are_listed_once() -> None:
+    check = Validator()
+    check.options("a", {"nmae": 1, "x": 1, "y": 1}, [Key("name", "str", "")])
+    assert lines(check.problems) == [
+        "a.nmae: unknown key. Did you mean 'name'?",
+        "a.x: unknown key.",
+        "a.y: unknown key. Valid keys: name.",
+    ]
+    assert lines([Problem("a", "b.")]) == ["a: b."]
+
+
+def test_only_what_is_spelled_alike_is_suggested() -> None:
+    known = ["pyhost_access_log", "pyhost_frontend", "requirements"]
+    assert near("pyhost_backends_typo", known) == near("redirect", known) == ""
+    assert near("pyhost_fronted", known) == "Did you mean 'pyhost_frontend'?"
