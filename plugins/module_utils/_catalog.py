@@ -80,6 +80,9 @@ class BackEnd:
     front_end_reads: tuple[str, ...] = ()
     """Files of an application that a front end may read until it publishes it in another way."""
 
+    reads: tuple[str, ...] = ()
+    """Environment variables that it would take for settings of its own, as patterns for names."""
+
     def server_requirements(self, python: str) -> list[str]:
         """Return what the venv of that interpreter needs for this server."""
         return [] if self.packaged and python in SYSTEM_PYTHONS else list(self.requirements)
@@ -145,8 +148,15 @@ FRONT_ENDS: dict[str, FrontEnd] = {
 BACK_ENDS: dict[str, BackEnd] = {
     row.name: row
     for row in (
-        BackEnd("uwsgi", "uWSGI", serves=("uwsgi",), requirements=("pyuwsgi==2.0.30.post1",), packaged=True),
-        BackEnd("flup", "flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",)),
+        BackEnd(
+            "uwsgi",
+            "uWSGI",
+            serves=("uwsgi",),
+            requirements=("pyuwsgi==2.0.30.post1",),
+            packaged=True,
+            reads=("UWSGI_*",),
+        ),
+        BackEnd("flup", "flup", serves=("fastcgi", "scgi"), requirements=("flup==1.0.3",), reads=("FCGI_*",)),
         BackEnd(
             "mod_wsgi",
             "mod_wsgi",

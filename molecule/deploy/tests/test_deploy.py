@@ -139,7 +139,11 @@ def test_back_and_forth() -> None:
     [
         ("deploy", {"pyhost_only": "on-uwsig"}, "'on-uwsig' is not an application. Did you mean 'on-uwsgi'?"),
         ("rollback", {}, "pyhost_only: no application is named"),
-        ("rollback", {"pyhost_only": CHOSEN, "pyhost_release": "0a"}, "pyhost_release: a release belongs to one application"),
+        (
+            "rollback",
+            {"pyhost_only": CHOSEN, "pyhost_release": "0a"},
+            "pyhost_release: a release belongs to one application",
+        ),
         ("site", {"pyhost_only": "on-uwsgi"}, "pyhost_only: the playbook pyhost.web.site does not use this variable"),
     ],
 )

@@ -92,4 +92,36 @@ def _reads_htaccess(row: FrontEnd, site: Site) -> Iterator[Refusal]:
             yield Refusal(mount["app"], "htaccess", f"{row.title} does not read .htaccess. {instead('htaccess')}")
 
 
-_RULES: tuple[Rule, ...] = (_needs_tls, _acme_proves, _speaks, _limits_visitors, _reads_htaccess)
+def _mounts_are_apart(_row: FrontEnd, site: Site) -> Iterator[Refusal]:
+    """Each URL has one owner: files of one application are not served in the place of another one's answers."""
+    points = {mount["path"].rstrip("/"): mount["app"] for mount in mounts(site)}
+    for mount in mounts(site):
+        begin = mount["path"].rstrip("/")
+        for key, url in [
+            *(("static", url) for url in mount["static"]),
+            *(("private", url) for url in mount["private"]),
+        ]:
+            owner = _owner(f"{begin}{url}", begin, points)
+            if owner and (points[owner] != mount["app"] or f"{begin}{url}".rstrip("/") == owner):
+                yield Refusal(
+                    mount["app"],
+                    f"{key}.{url}",
+                    f"{begin}{url} belongs to the application {points[owner]}, which is mounted at {owner}. Choose"
+                    f" another URL, or move the entry to {points[owner]}.",
+                )
+
+
+def _owner(url: str, begin: str, points: Mapping[str, str]) -> str:
+    """Return the mount point below C(begin) that a URL belongs to; empty where there is none."""
+    inner = [point for point in points if len(point) > len(begin) and f"{url}/".startswith(f"{point}/")]
+    return max(inner, key=len, default="")
+
+
+_RULES: tuple[Rule, ...] = (
+    _needs_tls,
+    _acme_proves,
+    _speaks,
+    _limits_visitors,
+    _reads_htaccess,
+    _mounts_are_apart,
+)

@@ -8,7 +8,7 @@ import hashlib
 import posixpath
 import re
 import typing as t
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ...module_utils._catalog import FRONT_ENDS
 from ...module_utils._layout import in_release
@@ -35,6 +35,7 @@ def sites(path: str, items: t.Any) -> list[Item]:
         for index, site in enumerate(checked)
         for refusal in refusals(row, site)
     ]
+    problems += _taken(path, checked)
     if problems:
         raise Invalid(problems)
     completed = [_derive(site) for site in checked]
@@ -42,6 +43,25 @@ def sites(path: str, items: t.Any) -> list[Item]:
     completed.sort(key=lambda site: site["name"])
     server.front_end(row.name).complete(completed)
     return completed
+
+
+def _taken(path: str, items: Sequence[Item]) -> Iterator[Problem]:
+    """Yield names of two sites, and mount points of two applications: the server would choose one silently."""
+    first: dict[str, int] = {}
+    for index, site in enumerate(items):
+        for name in [*site["domains"], *(["default: true"] if site["default"] else [])]:
+            other = first.setdefault(name, index)
+            if other != index:
+                yield Problem(
+                    f"{path}[{index}]", f"'{name}' belongs to {path}[{other}] too. Remove it from one of them."
+                )
+        points = [mount["path"] for mount in site["mounts"]]
+        for position, point in enumerate(points):
+            if point in points[:position]:
+                yield Problem(
+                    f"{path}[{index}].mounts[{position}].path",
+                    f"{point} is the mount point of mounts[{points.index(point)}] too. Change one of them.",
+                )
 
 
 def _place(path: str, site: Item, refusal: Refusal) -> str:

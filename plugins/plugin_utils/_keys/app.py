@@ -18,7 +18,7 @@ NAME = Key(
     "Name of the application, also of its folders and units.",
     required=True,
     example="shop",
-    check=checks.name,
+    check=checks.app_name,
 )
 
 SOURCE = (
@@ -148,6 +148,7 @@ APP: tuple[Key, ...] = (
         elements="str",
         example=["shop.example.org"],
         check=checks.domain,
+        same=str,
     ),
     Key(
         "default",
@@ -243,7 +244,7 @@ APP: tuple[Key, ...] = (
         secret=True,
         example={"DJANGO_SETTINGS_MODULE": "shop.settings"},
         check=checks.env_value,
-        check_key=checks.env_name,
+        check_key=checks.app_env_name,
     ),
     Key(
         "network",
@@ -262,6 +263,7 @@ APP: tuple[Key, ...] = (
         elements="str",
         example=["/srv/uploads"],
         check=checks.writable_path,
+        same=str,
     ),
     Key(
         "jit",
@@ -280,6 +282,7 @@ APP: tuple[Key, ...] = (
         example={"/static/": "static", "/favicon.ico": "static/favicon.ico"},
         check=checks.file_path,
         check_key=checks.url,
+        same=checks.without_slash,
     ),
     Key(
         "static_max_age",
@@ -298,6 +301,7 @@ APP: tuple[Key, ...] = (
         example={"/protected/": "/var/lib/pyhost/shop/invoices"},
         check=checks.file_path,
         check_key=checks.url,
+        same=checks.without_slash,
     ),
     Key(
         "headers",
@@ -309,6 +313,7 @@ APP: tuple[Key, ...] = (
         example={"Content-Security-Policy": "default-src 'self'"},
         check=checks.header_value,
         check_key=checks.header_name,
+        same=str.lower,
     ),
     Key(
         "htaccess",

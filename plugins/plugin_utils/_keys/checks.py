@@ -7,10 +7,12 @@ Each returns the accepted value, perhaps normalised, or raises ValueError with w
 
 from __future__ import annotations
 
+import fnmatch
 import posixpath
 import re
 import typing as t
 
+from ...module_utils._catalog import BACK_ENDS
 from .key import show
 
 # Accounts and groups of Debian's base-passwd, of systemd and of usual packages, and the logins of Debian's images. The
@@ -88,6 +90,16 @@ name = pattern(
     "a name of at most 31 lower-case letters, digits, '-' and '_' that begins with a letter",
 )
 
+# Of these, the units of an application would be the collection's own.
+_RESERVED_NAMES = frozenset(("http",))
+
+
+def app_name(value: t.Any) -> str:
+    """Take the name of an application."""
+    if value in _RESERVED_NAMES:
+        raise ValueError(f"the unit pyhost-{value} belongs to pyhost.web itself. Choose another name.")
+    return str(name(value))
+
 
 def check_user(value: t.Any) -> str:
     """Take the name of an account that may run an application."""
@@ -98,9 +110,25 @@ def check_user(value: t.Any) -> str:
     return str(name(value))
 
 
+# For these letters the two standards of international names differ.
+_TWO_FORMS = re.compile("[ßς\u200c\u200d]")
+
+
+def _ascii_form(domain: str) -> str:
+    """Return an international name as clients send it; empty where it is none, or where clients differ."""
+    if _TWO_FORMS.search(domain):
+        return ""
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
 def domain(value: t.Any) -> str:
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    domain = str(value).lower().rstrip(".")
+    domain = str(value).lower().removesuffix(".")
+    if not domain.isascii() and (ascii_form := _ascii_form(domain)):
+        raise ValueError(f"{value!r} has letters beyond ASCII. Write '{ascii_form}'.")
     if len(domain) > 253 or not re.fullmatch(rf"(\*\.)?{label}(\.{label})*", domain):
         raise ValueError(
             f"{show(value)} is not a valid domain. Write a host name without scheme, port and path, such as"
@@ -132,6 +160,11 @@ def url(value: t.Any) -> str:
     ):
         raise ValueError(f"{show(value)} is not a valid URL path. Write one such as /static/ or /favicon.ico.")
     return str(value)
+
+
+def without_slash(url: str) -> str:
+    """Return what a URL and the same one as a folder have in common."""
+    return url.rstrip("/")
 
 
 def normal(path: str) -> str:
@@ -217,14 +250,43 @@ def header_value(value: t.Any) -> str:
     return value
 
 
+_SET_BY_SYSTEMD = frozenset(
+    """
+    CACHE_DIRECTORY CONFIGURATION_DIRECTORY CREDENTIALS_DIRECTORY INVOCATION_ID JOURNAL_STREAM LISTEN_FDNAMES LISTEN_FDS
+    LISTEN_PID LOGS_DIRECTORY MAINPID MANAGERPID NOTIFY_SOCKET RUNTIME_DIRECTORY STATE_DIRECTORY SYSTEMD_EXEC_PID
+    WATCHDOG_PID WATCHDOG_USEC
+    """.split()
+)
+
+# With these, Python would not start as the venv's.
+_OTHER_PYTHON = frozenset(("PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"))
+
+
 def env_name(value: t.Any) -> str:
+    """Take the name of an environment variable that nobody else sets."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(value)):
         raise ValueError(
             f"{show(value)} is not a valid name of an environment variable. Write letters, digits and '_'."
         )
-    if value in ("LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "STATE_DIRECTORY"):
+    if value in _SET_BY_SYSTEMD:
         raise ValueError(f"'{value}' is set by systemd. Choose another name.")
+    if value in _OTHER_PYTHON:
+        raise ValueError(f"'{value}' leads Python away from the venv. Remove it; `python` chooses the interpreter.")
+    if str(value).startswith("PYHOST_"):
+        raise ValueError(f"'{value}' is reserved, as are all names that begin with PYHOST_. Choose another name.")
     return str(value)
+
+
+def app_env_name(value: t.Any) -> str:
+    """Take the name of an environment variable that no back end reads as a setting of its own."""
+    name = env_name(value)
+    for row in BACK_ENDS.values():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in row.reads):
+            raise ValueError(
+                f"{row.title} reads '{name}' as a setting of its own, and settings are keys of the application. Remove"
+                " it, or choose another name."
+            )
+    return name
 
 
 def env_value(value: t.Any) -> str:

@@ -46,6 +46,7 @@ class Key:
     dictionary (or of the dictionaries in a list), ``elements`` is the type of a list's members, ``check`` refines a
     single value: the key itself, each member of a list, or each value of a dictionary without ``options``. Such a
     value is text, and its name is refined by ``check_key``. ``secret`` values are never repeated in a message.
+    ``same`` returns what two members of a list, or two names of a dictionary, have in common if they mean the same.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Key:
     options: tuple[Key, ...] = ()
     check: Check | None = None
     check_key: Check | None = None
+    same: Callable[[str], str] | None = None
     secret: bool = False
 
 
@@ -234,6 +236,14 @@ class Validator:
             self.problem(path, str(error))
             return instead
 
+    def _once(self, path: str, name: t.Any, key: Key, seen: dict[str, t.Any]) -> None:
+        """Note a problem where a name means the same as one before; ``seen`` fills with the names."""
+        if key.same is None or not isinstance(name, str):
+            return
+        other = seen.setdefault(key.same(name), name)
+        if other is not name:
+            self.problem(path, f"this means the same as '{other}'. Keep one of them.")
+
     def _members(self, path: str, members: list[t.Any], key: Key) -> list[t.Any]:
         member = Key(
             key.name,
@@ -243,18 +253,21 @@ class Validator:
             check=key.check,
             secret=key.secret,
         )
-        result = []
+        result: list[t.Any] = []
+        seen: dict[str, t.Any] = {}
         for index, value in enumerate(members):
             before = len(self.problems)
             accepted = self.value(f"{path}[{index}]", value, member)
             if value is None:
                 self.problem(f"{path}[{index}]", "this entry is empty. Remove it, or write a value.")
             if len(self.problems) == before:
+                self._once(f"{path}[{index}]", accepted, key, seen)
                 result.append(accepted)
         return result
 
     def _entries(self, path: str, entries: dict[t.Any, t.Any], key: Key) -> dict[str, t.Any]:
         result = {}
+        seen: dict[str, t.Any] = {}
         for name, value in entries.items():
             before = len(self.problems)
             if misread(name):
@@ -263,6 +276,7 @@ class Validator:
             name_accepted = self._checked(f"{path}.{name}", str(name), key.check_key, None)
             accepted = self._entry(f"{path}.{name}", value, key)
             if len(self.problems) == before:
+                self._once(f"{path}.{name}", name_accepted, key, seen)
                 result[name_accepted] = accepted
         return result
 

@@ -14,8 +14,7 @@ from .._keys.app import APP, NAME, UNSUPPORTED
 from .._keys.checks import check_user
 from .._keys.host import HOST
 from .._keys.key import Invalid, Problem, Validator, empty, misread, near, suggest
-
-App = dict[str, t.Any]
+from .description import App, doubtful, lay_over, own_keys, without_effect
 
 _APPS = re.compile(r"pyhost_apps(__\w+)?")
 
@@ -65,20 +64,9 @@ class View:
     app: App
 
 
-def _merge(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Lay a description over the defaults; dictionaries are merged, but a source is replaced as a whole."""
-    merged = dict(below)
-    for name, value in above.items():
-        under = merged.get(name)
-        if name != "source" and isinstance(value, Mapping) and isinstance(under, Mapping):
-            value = _merge(under, value)
-        merged[name] = value
-    return merged
-
-
 def _lay_over(below: Mapping[str, t.Any], above: Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Lay a description over the defaults; who chose another back end did not mean the defaults' protocol."""
-    merged = _merge(below, above)
+    merged = lay_over(below, above)
     chosen = BACK_ENDS.get(str(above.get("backend")))
     if chosen and "protocol" not in above and merged.get("protocol") not in chosen.serves:
         merged.pop("protocol", None)
@@ -186,18 +174,15 @@ class Inventory:
         given = _lay_over(defaults, raw)
         app = check.options(path, given, _OPTIONAL_APP if absent else APP, UNSUPPORTED)
         self._add(empty(path, raw, defaults, APP))
-        app["name"] = name
+        app["name"], app["own"] = name, own_keys(raw)
         app["named"] = app["user"] is not None
         if app["user"] is None and len(check.problems) == before:
             try:
                 app["user"] = check_user(name)
             except ValueError as error:
                 check.problem(path, str(error))
-        if app["purge"] and not absent:
-            check.problem(
-                f"{path}.purge",
-                "data is removed only together with the application. Add `state: absent`, or remove `purge`.",
-            )
+        self._add(without_effect(path, app))
+        self.fleet.warnings.extend(doubtful(path, app))
         if not absent:
             self._check_source(path, app, given)
             self._check_urls(path, app)

@@ -12,9 +12,10 @@ from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from .._items.roles import ITEMS
 from .._keys.host import HOST
 from .._keys.key import Key
+from .description import App
 from .guard import PART, guard
-from .inventory import App
 from .topology import Published, Topology
+from .unused import as_published
 
 Model = dict[str, t.Any]
 
@@ -186,7 +187,7 @@ def _plain(address: str) -> str:
 
 
 def _mount(topology: Topology, host: str, published: Published) -> Model:
-    app, name = topology.view(published).app, published.name
+    name, app = published.name, as_published(topology.view(published).app, topology.front_end(host))
     protocol = topology.protocol(name, published.on[0])
     inside = protocol == INSIDE_THE_FRONT_END
     daemon = {

@@ -14,6 +14,7 @@ from .._keys.key import Problem
 from .inventory import View
 from .model import sites
 from .topology import Published, Topology
+from .unused import extra_stays_behind, inside_ignores
 
 Rule = Callable[[Topology], Iterator[Problem]]
 
@@ -44,8 +45,9 @@ def problems(topology: Topology) -> Iterator[Problem]:
 
 
 def warnings(topology: Topology) -> Iterator[str]:
-    """Yield sentences about what is possible, but not safe."""
-    for host, app, view in _all_published(topology):
+    """Yield sentences about what is possible, but not safe, or not what somebody may expect."""
+    yield from extra_stays_behind(topology)
+    for host, app, view in topology.each_published():
         asked = view.app["protocol"] == INSIDE_THE_FRONT_END and asked_is_common(topology, app)
         other = topology.key_in_reach(host, view.app) if asked else ""
         if other:
@@ -59,12 +61,6 @@ def warnings(topology: Topology) -> Iterator[str]:
 def asked_is_common(topology: Topology, app: Published) -> bool:
     """Return whether the protocol that an application asks for leads to it."""
     return topology.view(app).app["protocol"] in topology.common(app.name, app.on[0])
-
-
-def _all_published(topology: Topology) -> Iterator[tuple[str, Published, View]]:
-    for host, apps in topology.published.items():
-        for app in apps:
-            yield host, app, topology.view(app)
 
 
 def _able(protocol: str) -> str:
@@ -107,7 +103,7 @@ def _hosts_agree(topology: Topology) -> Iterator[Problem]:
 
 
 def _protocol_leads(topology: Topology) -> Iterator[Problem]:
-    for host, app, view in _all_published(topology):
+    for host, app, view in topology.each_published():
         common, asked = topology.common(app.name, app.on[0]), view.app["protocol"]
         front_end, back_end = topology.front_end(host).name, view.app["backend"]
         if not common:
@@ -174,7 +170,7 @@ def _front_end_can(topology: Topology) -> Iterator[Problem]:
 
 
 def _files_are_here(topology: Topology) -> Iterator[Problem]:
-    for host, app, view in _all_published(topology):
+    for host, app, view in topology.each_published():
         for key in ("static", "private"):
             if host not in app.on and view.app[key]:
                 yield Problem(
@@ -309,6 +305,7 @@ _RULES: t.Final[tuple[Rule, ...]] = (
     _protocol_leads,
     _domain_is_free,
     _front_end_can,
+    inside_ignores,
     _files_are_here,
     _private_is_separate,
     _settings_have_effect,

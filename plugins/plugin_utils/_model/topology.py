@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, FrontEnd, protocols
 from ...module_utils._release.sandbox import ENDPOINT_PORTS
-from .inventory import App, Inventory, View
+from .description import App
+from .inventory import Inventory, View
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,12 @@ class Topology:
     def view(self, app: Published) -> View:
         """Return an application as the first of its hosts sees it."""
         return self.views[app.name][app.on[0]]
+
+    def each_published(self) -> Iterator[tuple[str, Published, View]]:
+        """Yield every application that a front end publishes, with the front end's host before it."""
+        for host, apps in self.published.items():
+            for app in apps:
+                yield host, app, self.view(app)
 
     def front_end(self, host: str) -> FrontEnd:
         """Return the front end of a host."""

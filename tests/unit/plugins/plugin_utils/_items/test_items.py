@@ -223,3 +223,30 @@ def test_a_check_inside_apache_has_a_unit_as_every_step() -> None:
     assert wanted <= {word.removeprefix("--property=") for word in check}
     assert "--property=ReadWritePaths=-/var/lib/pyhost/shop -/srv/x" in check
     assert "a-secret" not in " ".join(check)
+
+
+@pytest.mark.parametrize(
+    ("items", "problem"),
+    [
+        (
+            [{"domains": ["a.example"]}, {"name": "other", "domains": ["b.example", "A.example"]}],
+            "frontend_lighttpd_sites[1]: 'a.example' belongs to frontend_lighttpd_sites[0] too",
+        ),
+        (
+            [{"default": True}, {"name": "other", "domains": ["b.example"], "default": True}],
+            "frontend_lighttpd_sites[1]: 'default: true' belongs to frontend_lighttpd_sites[0] too",
+        ),
+        (
+            [{"domains": ["a.example"], "mounts": [MOUNT, {**MOUNT, "app": "blog"}]}],
+            "frontend_lighttpd_sites[0].mounts[1].path: / is the mount point of mounts[0] too",
+        ),
+        (
+            [{"domains": ["a.example"], "mounts": [{**MOUNT, "static": {"/sub/": "/srv"}}, {**MOUNT, "path": "/sub"}]}],
+            "frontend_lighttpd_sites[0].mounts[0].static./sub/: /sub/ belongs to the application shop",
+        ),
+    ],
+)
+def test_nothing_belongs_to_two(items: list[dict[str, t.Any]], problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        _sites(*items)
+    assert [str(one).startswith(problem) for one in caught.value.problems] == [True], caught.value
