@@ -23,8 +23,8 @@ def told(source: Source) -> str:
     names = [f"{name} ({why})" for name, why in sorted(source.left_out.items(), key=lambda item: item[1], reverse=True)]
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (
-        f"Not sent from {source.folder}: {', '.join(names[:MOST_NAMES])}{more}."
-        " To send one of them, add a line with ! and its name to .pyhostignore in that folder."
+        f"These are not sent from {source.folder}: {', '.join(names[:MOST_NAMES])}{more}."
+        " To send one of them, add a line with `!` and its name to .pyhostignore in that folder."
     )
 
 
@@ -72,15 +72,15 @@ class ActionModule(HostAction):
         packed: Path | Source = path
         if key == "path":
             if not path.is_dir():
-                raise FolderError(f"'{origin}' is no folder")
+                raise FolderError(f"'{origin}' is not a folder. For an archive, write `source: {{archive: {origin}}}`.")
             packed = source(path)
             found = digest(packed)
         else:
             if not path.is_file():
-                raise FolderError(f"'{origin}' is no file")
+                raise FolderError(f"'{origin}' is not a file. For a folder, write `source: {{path: {origin}}}`.")
             found = file_digest(path)
             if checksum and checksum != f"sha256:{found}":
-                raise FolderError(f"'{origin}' has sha256:{found}, not {checksum}")
+                raise FolderError(f"the checksum of '{origin}' is sha256:{found}, not {checksum}")
         self._origins[found] = packed
         return found
 
@@ -95,7 +95,9 @@ class ActionModule(HostAction):
                     try:
                         pack(origin, file)
                     except OSError as problem:
-                        raise AnsibleActionFail(f"source.path: {problem}; it changed meanwhile, run again") from None
+                        raise AnsibleActionFail(
+                            f"source.path: {problem}. The folder changed while it was read. Run again."
+                        ) from None
                 else:
                     file = origin
                 uploads[name] = self.upload(file, name)

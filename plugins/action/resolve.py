@@ -12,7 +12,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._text import one_line
+from ..module_utils._text import counted, one_line
 from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
 from ..plugin_utils._model.resolve import resolve
@@ -85,9 +85,8 @@ class ActionModule(ActionBase):
         try:
             models = resolve(fleet)
         except Invalid as error:
-            count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
             raise AnsibleActionFail(
-                f"The inventory has {count}. No host was changed.\n"
+                f"The inventory has {counted(len(error.problems), 'problem')}. No host was changed.\n"
                 + "\n".join(f"- {line}" for line in lines(error.problems))
             ) from None
         for text in fleet.warnings:

@@ -23,7 +23,7 @@ class ActionModule(HostAction):
         """Return what the module returns."""
         models, host = args.pop("hosts", None), str(variables.get("inventory_hostname"))
         if not isinstance(models, t.Mapping) or host not in models:
-            raise AnsibleActionFail(f"hosts: has no model of {host}; give `hosts` of what pyhost.web.resolve returns")
+            raise AnsibleActionFail(f"hosts: no model of {host}. Pass `hosts` from the result of pyhost.web.resolve.")
         done = args.pop("done", None) or {}
         args["wanted"] = wanted(models, host)
         return {**self.execute(args, variables), "done": registered(done)}

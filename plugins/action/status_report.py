@@ -12,7 +12,7 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._text import LONGEST, clean
+from ..module_utils._text import LONGEST, clean, counted
 from ..plugin_utils._report.page import page
 from ..plugin_utils._report.report import Report, report
 from ..plugin_utils._report.summary import summary
@@ -68,11 +68,12 @@ class ActionModule(ActionBase):
             try:
                 path.write_text(text, encoding="utf-8")
             except OSError as problem:
-                raise AnsibleActionFail(f"file: {path} was not written: {problem.strerror}") from problem
+                raise AnsibleActionFail(f"file: {path} cannot be written: {problem.strerror}") from problem
             self._display.display(f"\nThe status is in {path}\n")
         if args["strict"] and found["problems"]:
             raise AnsibleActionFail(
-                f"{len(found['problems'])} problem(s):\n" + "\n".join(f"- {problem}" for problem in found["problems"])
+                f"{counted(len(found['problems']), 'problem')}:\n"
+                + "\n".join(f"- {problem}" for problem in found["problems"])
             )
         return {
             **result,

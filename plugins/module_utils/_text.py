@@ -100,6 +100,11 @@ def clean(value: t.Any, longest: int | None = None, depth: int = DEEPEST) -> t.A
     return value
 
 
+def counted(count: int, noun: str) -> str:
+    """Return C(1 problem), or C(2 problems)."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def number(text: str) -> int | None:
     """Return a number of ASCII digits; None for anything else, also for what int() takes and for endless digits."""
     return int(text) if _NUMBER.fullmatch(text) else None

@@ -28,8 +28,9 @@ def refusal(result: t.Mapping[str, t.Any], user: str) -> str:
     if not said:
         return ""
     return (
-        f"{user} cannot become root on this host ({one_line(said.group())}), and pyhost.web has to be root there; give "
-        "that user the right to, or its password (--ask-become-pass, ansible_become_password), or connect as another"
+        f"pyhost.web needs root, but {user} cannot become root on this host ({one_line(said.group())}). Grant {user}"
+        " sudo"
+        " rights, pass the password with --ask-become-pass, or connect as another user."
     )
 
 

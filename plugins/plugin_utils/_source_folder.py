@@ -53,11 +53,14 @@ def source(folder: Path) -> Source:
         elif is_folder:
             todo += _inside(path, parts, ignore)
         elif not stat.S_ISREG(info.st_mode):
-            raise FolderError(f"'{name}' is no file, folder or link")
+            raise FolderError(f"'{name}' is not a file, folder or link. Remove it, or list it in .pyhostignore.")
         found.entries.append((name, path, info))
     for parts, target in links.items():
         if target.startswith("/") or leads_out(parts, links):
-            raise FolderError(f"the link '{'/'.join(parts)}' leads out of the folder, to '{target}'")
+            raise FolderError(
+                f"the link '{'/'.join(parts)}' leads out of the folder, to '{target}'. Replace it by a copy, or remove"
+                " it."
+            )
     return found
 
 
@@ -91,8 +94,8 @@ def find(origin: str, folders: Sequence[Path]) -> Path:
     for candidate in candidates:
         if candidate.exists():
             return candidate
-    places = " or ".join(f"'{candidate}'" for candidate in dict.fromkeys(candidates))
-    raise FolderError(f"'{origin}' does not exist on the controller; looked for {places}")
+    places = ", ".join(f"'{candidate}'" for candidate in dict.fromkeys(candidates))
+    raise FolderError(f"'{origin}' does not exist on the controller. These paths were tried: {places}.")
 
 
 def pack(found: Source, file: Path) -> None:

@@ -52,7 +52,7 @@ def test_archive_that_does_not_exist(host: Host) -> None:
 
 def test_wrong_checksum(host: Host, tree: Path) -> None:
     said = _run(host, frontend_cherokee_archive=str(tree), frontend_cherokee_checksum=f"sha256:{'0' * 64}")
-    assert f"checksum: {tree} has sha256:" in said
+    assert f"checksum: {tree} has the checksum sha256:" in said
 
 
 def test_url_without_checksum(host: Host) -> None:

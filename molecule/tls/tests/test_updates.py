@@ -78,5 +78,5 @@ def test_a_release_comes_into_service_and_goes_back_over_tls(not_loaded: str) ->
                 change, answer, url = told(output, host)[app]
                 assert (change.startswith("release "), answer[:6]) == (True, "200 in")
                 assert url == f"https://{domain}{mount or '/'}"
-            stand_in = f"{host.backend.hostname}: late-{release(host)}.example has only a self-signed stand-in, until "
-            assert re.search(re.escape(stand_in) + r"[0-9-]{10}; run site", output)
+            late = re.escape(f"{host.backend.hostname}: late-{release(host)}.example has only a temporary")
+            assert re.search(late + r" self-signed certificate, until [0-9-]{10}\. Run pyhost.web.site", output)

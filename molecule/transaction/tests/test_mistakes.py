@@ -77,7 +77,7 @@ def test_a_mistake_on_one_host_is_its_own() -> None:
     assert code != 0
     (change, answer, url) = told(output, good)["shop"]
     assert (change, answer[:6], url) == ("configuration", "200 in", "http://shop.example/")
-    assert f"- {bad.backend.hostname}: failed; what it says is above\n" in output
+    assert f"- {bad.backend.hostname}: failed. The error is printed above.\n" in output
 
 
 def test_a_dry_run_of_a_part_tells_its_part() -> None:
@@ -131,16 +131,14 @@ def test_a_host_that_has_everything_needs_no_mirror() -> None:
     _everywhere("touch --date '2 days ago' /var/lib/apt/lists; ! apt-get update --option APT::Update::Error-Mode=any")
     output = converge(*HOSTS)
     assert output.count("changed=0 ") == len(HOSTS)
-    assert "\nNothing changed; applications that answer: 2 of 2.\n" in output
+    assert "\nNothing changed. 2 of 2 applications answer.\n" in output
     _everywhere("rm /etc/apt/apt.conf.d/zz-down")
 
 
 def test_somebody_who_cannot_become_root_is_told_so() -> None:
     code, output = run(*HOSTS, ansible_user="nobody")
     assert code != 0
-    refused = (
-        "nobody cannot become root on this host (sudo: a password is required), and pyhost.web has to be root there"
-    )
+    refused = "pyhost.web needs root, but nobody cannot become root on this host (sudo: a password is required). Grant"
     assert [message.partition("; ")[0] for message in messages(output)] == [refused] * len(HOSTS)
 
 

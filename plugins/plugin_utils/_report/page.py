@@ -10,10 +10,11 @@ from pathlib import Path
 
 import jinja2
 
+from ...module_utils._text import counted
 from .report import Item, Report, until
 from .table import NOTHING, count, health, memory, moment, server
 
-WORDS = {"good": "healthy", "bad": "needs attention", "unknown": "not known"}
+WORDS = {"good": "healthy", "bad": "needs attention", "unknown": "unknown"}
 """A state has a word, a shape and a colour."""
 
 # The picture, in units of its own: three columns of boxes, from those whom visitors ask to those who answer.
@@ -96,7 +97,9 @@ def page(report: Report, templates: Path) -> str:
     applications = [app for host in report["hosts"].values() for app in host["applications"]]
     return environment.get_template("status.html.j2").render(
         state="good" if report["healthy"] else "bad",
-        verdict="all healthy, and as the inventory says" if report["healthy"] else _problems(len(report["problems"])),
+        verdict="everything is healthy and matches the inventory"
+        if report["healthy"]
+        else counted(len(report["problems"]), "problem"),
         time=moment(report["time"]),
         problems=report["problems"],
         orphans=report["orphans"],
@@ -173,10 +176,6 @@ def _asked(answers: Sequence[Item]) -> str:
 
 def _own(host: Item, app: Item) -> str:
     return "unknown" if host["message"] else "bad" if app["problems"] else "good"
-
-
-def _problems(number: int) -> str:
-    return f"{number} {'problem' if number == 1 else 'problems'}"
 
 
 def _details(app: Item) -> str:

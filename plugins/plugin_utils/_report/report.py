@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 from ...module_utils._gateway import endpoint
+from ...module_utils._text import counted
 from ...module_utils._web import healthy
 from .._items.processes import closed
 
@@ -163,16 +164,15 @@ def _ending(certificate: Item) -> str:
     """Return what is wrong with a certificate; empty where it is as it should be."""
     site, date = certificate["site"], certificate["end"][:10]
     if certificate["stand_in"]:
-        return f"{site} has only a self-signed stand-in, until {date}; run site"
+        return f"{site} has only a temporary self-signed certificate, until {date}. Run pyhost.web.site to replace it."
     if certificate["days"] < 0:
-        return f"the certificate of {site} has ended on {date}"
+        return f"the certificate of {site} expired on {date}"
     return f"the certificate of {site} {until(certificate)}" if certificate["days"] < WARN_DAYS else ""
 
 
 def until(certificate: Item) -> str:
     """Return when a certificate ends."""
-    left = f"{certificate['days']} {'day' if certificate['days'] == 1 else 'days'} left"
-    return f"ends on {certificate['end'][:10]}, {left}"
+    return f"expires on {certificate['end'][:10]}, {counted(certificate['days'], 'day')} left"
 
 
 def _host(
@@ -185,7 +185,9 @@ def _host(
     message, asked = _message(result), str(models[host]["frontend"])
     front_ends = dict(result.get("front_ends") or {})
     problems = [message] if message else _front_end_problems(asked, front_ends)
-    problems += [f"the last run was interrupted in {part}; run site again" for part in result.get("interrupted") or []]
+    problems += [
+        f"a run was interrupted in {part}. Run pyhost.web.site again." for part in result.get("interrupted") or []
+    ]
     problems += _reach_problems(result)
     certificates = _certificates(result.get("certificates") or {}, now)
     problems += filter(None, map(_ending, certificates))
@@ -233,16 +235,18 @@ def _application(
 def _message(result: Item) -> str:
     text = " ".join(str(result.get("msg") or "").split()).removeprefix("Task failed: ")
     if result.get("unreachable"):
-        return f"is not reachable: {text}"
-    return f"could not be looked at: {text}" if result.get("failed") or "applications" not in result else ""
+        return f"unreachable: {text}"
+    return f"its state could not be read: {text}" if result.get("failed") or "applications" not in result else ""
 
 
 def _front_end_problems(asked: str, found: Mapping[str, Item]) -> list[str]:
     problems = [
-        f"{name} is on the host as a front end, the inventory says {asked or 'none'}" for name in found if name != asked
+        f"{name} is a front end on this host, but the inventory has {asked or 'none'}. Run pyhost.web.site."
+        for name in found
+        if name != asked
     ]
     if asked and asked not in found:
-        problems.append(f"{asked} is not on the host; run site")
+        problems.append(f"{asked} is not on this host. Run pyhost.web.site.")
     elif asked and found[asked]["state"] not in RUNS:
         problems.append(f"{found[asked]['unit']} is {found[asked]['state']}")
     return problems
@@ -252,28 +256,28 @@ def _reach_problems(result: Item) -> t.Iterator[str]:
     """Yield what is wrong with who may open endpoints, or listen there."""
     if result.get("guard"):
         yield (
-            f"the nftables table inet pyhost is {result['guard']}, so every account of this host can open the endpoints"
-            " that its front end opens, and listen at those of its applications; run site"
+            f"the nftables table inet pyhost is {result['guard']}. Every account of this host can connect to the"
+            " endpoints of its front end, and listen at those of its applications. Run pyhost.web.site."
         )
     for opened in result.get("open") or []:
         yield (
-            f"the endpoint {opened} accepts connections from its own host, not from front ends alone;"
-            " systemd must be able to filter with BPF (IPAddressDeny=)"
+            f"the endpoint {opened} accepts connections from any account of its own host, not only from front ends."
+            " Allow systemd on this host to filter with BPF (IPAddressDeny=)."
         )
 
 
 def _problems(found: Item, described: Item) -> list[str]:
     """Return what is wrong with an application, but for what it answers."""
     if not found["release"]:
-        return ["is not on the host; run site"]
+        return ["not on this host. Run pyhost.web.site."]
     problems = []
     if found["backend"] and (found["backend"], found["protocol"]) != (described["backend"], described["protocol"]):
         problems.append(
-            f"runs on {found['backend']} ({found['protocol']}), the inventory says {described['backend']}"
-            f" ({described['protocol']})"
+            f"runs on {found['backend']} ({found['protocol']}), but the inventory has {described['backend']}"
+            f" ({described['protocol']}). Run pyhost.web.site."
         )
     if found["next"] and found["next"] != found["release"]:
-        problems.append(f"release {found['next']} waits in next, in service is {found['release']}")
+        problems.append(f"release {found['next']} is built, but {found['release']} is live. Run pyhost.web.site.")
     if found["state"] not in RUNS:
-        problems.append(f"{found['unit']} is {found['state']}" if found["unit"] else "has no process in the front end")
+        problems.append(f"{found['unit']} is {found['state']}" if found["unit"] else "no process in the front end")
     return problems

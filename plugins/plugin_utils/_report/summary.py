@@ -74,7 +74,7 @@ def summary(
         for given in [[answer for answer in answers if answer["front_end"] == host]]
         for row in _rows(host, models[host], known, there, given, check=check)
     ]
-    problems = [f"{host}: failed; what it says is above" for host in failed]
+    problems = [f"{host}: failed. The error is printed above." for host in failed]
     # What a dry run has not changed is not what the inventory says.
     problems += [] if check else found["problems"]
     parts = []
@@ -84,7 +84,7 @@ def summary(
         parts += [layout([head, *rows])]
         parts += [] if check else [_times(done)]
     else:
-        parts += [f"Nothing {'would change' if check else 'changed'}{'' if check else _answering(answers)}.\n"]
+        parts += [f"Nothing {'would change' if check else 'changed'}.{'' if check else _answering(answers)}\n"]
     parts += listed("Would be removed" if check else "Removed", list(_removed(done)))
     return "\n".join(parts + listed("Needs attention", problems))
 
@@ -155,7 +155,7 @@ def _words(change: Changed, in_service: str, *, check: bool) -> str:
     if change.before is not None and change.before != in_service:
         return _from_to(change.before, _short(in_service))
     if change.following and change.following != in_service:
-        return f"release {_short(change.following)} is there, in service is {_short(in_service) or 'none'}"
+        return f"release {_short(change.following)} is built, {_short(in_service) or 'none'} is live"
     return "configuration" if change.configured else ", ".join(f"service: {verb}" for verb in sorted(change.verbs))
 
 
@@ -201,7 +201,7 @@ def _answering(answers: Iterable[Item]) -> str:
     asked: dict[str, bool] = {}
     for answer in answers:
         asked[answer["app"]] = asked.get(answer["app"], True) and answer["healthy"]
-    return f"; applications that answer: {sum(asked.values())} of {len(asked)}" if asked else ""
+    return f" {sum(asked.values())} of {len(asked)} applications answer." if asked else ""
 
 
 def _removed(done: Mapping[str, list[Done]]) -> t.Iterator[str]:

@@ -38,9 +38,9 @@ def table(report: Report) -> str:
     ]
     parts += listed("Certificates", ends)
     parts += listed("Needs attention", report["problems"])
-    parts += listed("On the hosts, but in no inventory", report["orphans"])
+    parts += listed("On the hosts, but not in the inventory", report["orphans"])
     if not report["problems"]:
-        parts.append("All healthy, and as the inventory says.\n")
+        parts.append("Everything is healthy and matches the inventory.\n")
     return "\n".join(parts)
 
 
@@ -87,7 +87,7 @@ def health(answers: Sequence[Item]) -> str:
     """Return the answer that matters, with its time."""
     answer = worst(answers)
     if answer is None:
-        return "not asked"
+        return "not checked"
     if answer["status"] is None:
         return str(answer["error"])
     return f"{answer['status']} in {answer['seconds'] * 1000:.0f} ms"

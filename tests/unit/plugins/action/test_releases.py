@@ -15,5 +15,5 @@ def test_what_stays_on_the_controller_is_told(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".gitignore").write_text("*.log\n", encoding="utf-8")
     text = told(source(tmp_path))
-    assert text.startswith(f"Not sent from {tmp_path}: .env (secret), 0.log (.gitignore), ")
-    assert " and 1 more. To send one of them, add a line with ! and its name to .pyhostignore" in text
+    assert text.startswith(f"These are not sent from {tmp_path}: .env (secret), 0.log (.gitignore), ")
+    assert " and 1 more. To send one of them, add a line with `!` and its name to .pyhostignore" in text

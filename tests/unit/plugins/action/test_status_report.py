@@ -78,7 +78,7 @@ def test_a_page_is_written(tmp_path: Path, given: dict[str, str], name: str) -> 
 def test_strictly_it_fails_after_all_is_told(tmp_path: Path) -> None:
     code, output = _tell(tmp_path, format="json", file="status.json", strict=True)
     assert code != 0
-    assert f"1 problem(s):\\n- {PROBLEM}" in output or f"1 problem(s):\n- {PROBLEM}" in output
+    assert f"1 problem:\\n- {PROBLEM}" in output or f"1 problem:\n- {PROBLEM}" in output
     assert json.loads((tmp_path / "status.json").read_text())["problems"] == [PROBLEM]
 
 
@@ -91,7 +91,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     code, output = _tell(tmp_path, format="html", file="nowhere/x.html")
     assert code != 0
-    assert f"{tmp_path}/nowhere/x.html was not written: No such file or directory" in output
+    assert f"{tmp_path}/nowhere/x.html cannot be written: No such file or directory" in output
 
 
 ANSWER = {"status": None, "seconds": 0.1, "error": "\x1b]0;title\x07 \x9b31m \u202egnp"}

@@ -23,12 +23,14 @@ from ansible_collections.pyhost.web.plugins.plugin_utils._action import HostActi
 def test_who_cannot_become_root(said: str, why: str) -> None:
     for where in ("module_stderr", "module_stdout"):
         told = refusal({"failed": True, "msg": "No start of json char found", where: said}, "jim")
-        assert told.startswith(f"jim cannot become root on this host ({why}), and pyhost.web has to be root there; ")
+        assert told.startswith(
+            f"pyhost.web needs root, but jim cannot become root on this host ({why}). Grant jim sudo "
+        )
 
 
 def test_what_it_says_is_one_short_line() -> None:
     told = refusal({"failed": True, "module_stderr": f"sudo: \x1b[31m{'x' * 100_000}\n"}, "jim")
-    assert told.startswith("jim cannot become root on this host (sudo: \\x1b[31mxxx")
+    assert told.startswith("pyhost.web needs root, but jim cannot become root on this host (sudo: \\x1b[31mxxx")
     assert told.isprintable() and len(told) < 600
 
 

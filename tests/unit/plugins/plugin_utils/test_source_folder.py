@@ -215,7 +215,7 @@ def test_links_that_lead_out_are_refused(folder: Path, target: str) -> None:
 
 def test_pipes_are_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    with pytest.raises(FolderError, match="'pipe' is no file, folder or link"):
+    with pytest.raises(FolderError, match="'pipe' is not a file, folder or link"):
         digest(folder)
 
 

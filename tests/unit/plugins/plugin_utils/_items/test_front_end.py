@@ -90,7 +90,9 @@ def test_curves_are_those_that_the_release_of_debian_knows(name: str, debian: st
 def test_nginx_has_http_3_where_the_release_of_debian_has_it() -> None:
     assert _role("nginx", reported={"debian": "12"})["http2"] == "listen"
     assert _role("nginx", reported={"debian": "13"}, http3=True)["http2"] == "directive"
-    with pytest.raises(Invalid, match=r"^frontend_nginx_http3: nginx of Debian 12 does not support HTTP/3. Remove this setting.$"):
+    with pytest.raises(
+        Invalid, match=r"^frontend_nginx_http3: nginx of Debian 12 does not support HTTP/3. Remove this setting.$"
+    ):
         _role("nginx", reported={"debian": "12"}, http3=True)
 
 
