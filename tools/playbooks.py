@@ -1,4 +1,4 @@
-"""What of the playbooks follows from the rows of the catalog: running, publishing, switching, and presets."""
+"""What of the playbooks follows from the rows of the catalog and from the roles' tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END, BackEnd
-from plugins.plugin_utils._items.roles import PROBE_URL, ROLES
+from plugins.plugin_utils._items.roles import ROLES
 from plugins.plugin_utils._keys.host import HOST_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,9 @@ def files(made: str, dump: t.Callable[[t.Any], str]) -> dict[Path, str]:
         tasks / "backends.yml": text("Only back ends that have something to do, or had it before.", _backends()),
         tasks / "frontends.yml": text("The front end of the host.", _frontends()),
         tasks / "switch.yml": text("Each back end has its own applications, and looks at no others.", _switch()),
+        tasks / "summary.yml": text(
+            "What the tasks of all roles have done by now, and what answers after it.", _summary()
+        ),
     }
     for name, preset in presets().items():
         words = ", ".join(f"{key}: {value}" for key, value in preset.items())
@@ -61,25 +64,12 @@ def presets() -> dict[str, Data]:
     return found
 
 
-def _health_urls() -> str:
-    """Return where a release must answer: at its endpoint, and through the front end of this host.
-
-    A front end elsewhere answers for other hosts too.
-    """
-    return "{{ ['endpoint'] + ([__pyhost_probe_urls[__pyhost_host.frontend]] if __pyhost_host.frontend else []) }}"
-
-
-def _probe_urls() -> Data:
-    return {name: f"{{{{ frontend_{name}_probe_url | default('{PROBE_URL}') }}}}" for name in FRONT_ENDS}
-
-
 def _include(role: str, **more: t.Any) -> Data:
     return {"ansible.builtin.include_role": {"name": f"pyhost.web.{role}", **more}}
 
 
 def _backends() -> list[Data]:
     variables: Data = {
-        "__pyhost_probe_urls": _probe_urls(),
         "__pyhost_back_ends": (
             "{{ __pyhost_host.backends | dict2items | selectattr('value') | map(attribute='key')"
             " | union(__pyhost_there.components | select('match', 'backend_') | map('regex_replace', '^backend_', ''))"
@@ -90,7 +80,7 @@ def _backends() -> list[Data]:
         variables |= {
             f"backend_{name}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
             f"backend_{name}_other_apps": "{{ __pyhost_host.apps | map(attribute='name') }}",
-            f"backend_{name}_health_urls": _health_urls(),
+            f"backend_{name}_health_urls": "{{ __pyhost_host.health_urls }}",
         }
     run = {
         "name": "Run them",
@@ -121,11 +111,11 @@ def _frontends() -> list[Data]:
 
 
 def _switch() -> list[Data]:
-    variables: Data = {"__pyhost_probe_urls": _probe_urls()}
+    variables: Data = {}
     for name in BACK_ENDS:
         variables |= {
             f"backend_{name}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
-            f"backend_{name}_health_urls": f"{{{{ __pyhost_asks | ternary({_health_urls()[3:-3]}, []) }}}}",
+            f"backend_{name}_health_urls": "{{ __pyhost_asks | ternary(__pyhost_host.health_urls, []) }}",
         }
     switch = {
         "name": "Switch to the releases that are next",
@@ -134,6 +124,46 @@ def _switch() -> list[Data]:
         "loop_control": {"loop_var": "__pyhost_back_end"},
     }
     return [{"name": "Switch the applications", "vars": variables, "block": [switch]}]
+
+
+def _results() -> list[str]:
+    """Return the variables in which tasks of the roles and of the playbooks report what they did."""
+    found: set[str] = set()
+    for path in (*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml"), *ROOT.glob("playbooks/tasks/*.yml")):
+        found |= set(_registered(yaml.safe_load(path.read_text())))
+    return sorted(name for name in found if "_done_" in name)
+
+
+def _registered(data: t.Any) -> t.Iterator[str]:
+    if isinstance(data, dict):
+        yield from [data["register"]] if "register" in data else []
+        data = list(data.values())
+    if isinstance(data, list):
+        for member in data:
+            yield from _registered(member)
+
+
+def _summary() -> list[Data]:
+    models, here = "{{ __pyhost_model.hosts }}", "ansible_play_hosts"
+    look = {
+        "name": "Ask what is published",
+        "pyhost.web.status": {
+            "hosts": models,
+            "done": {name: f"{{{{ {name} | default({{}}) }}}}" for name in _results()},
+        },
+        "register": "__pyhost_status",
+    }
+    tell = {
+        "name": "Tell what changed",
+        "pyhost.web.status_report": {
+            "hosts": models,
+            "results": f"{{{{ dict({here} | zip({here} | map('extract', hostvars, '__pyhost_status'))) }}}}",
+            "failed": f"{{{{ {here}_all | difference({here}) }}}}",
+            "format": "summary",
+        },
+        "run_once": True,
+    }
+    return [look, tell]
 
 
 def _role_switch(row: BackEnd) -> list[Data]:

@@ -13,6 +13,7 @@ from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._text import counted, one_line
+from ..plugin_utils._items.roles import WRITTEN_AS
 from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
 from ..plugin_utils._model.resolve import resolve
@@ -126,5 +127,7 @@ class ActionModule(ActionBase):
             if key.startswith("pyhost_")
             for value in _templated(key, raw, templar, problems)
         }
+        # It is enough that they are there.
+        ours |= {key: None for key in variables if key in WRITTEN_AS}
         address = _templated("ansible_host", variables.get("ansible_host", name), templar, problems)
         return Host(name, ours, problems, address=str(*address))

@@ -26,4 +26,5 @@ class ActionModule(HostAction):
             raise AnsibleActionFail(f"hosts: no model of {host}. Pass `hosts` from the result of pyhost.web.resolve.")
         done = args.pop("done", None) or {}
         args["wanted"] = wanted(models, host)
+        args.setdefault("url", models[host]["settings"]["probe_url"])
         return {**self.execute(args, variables), "done": registered(done)}

@@ -21,9 +21,9 @@ options:
       and no secret.
     type: dict
   url:
-    description: Where the front end of this host answers, as seen from the host.
+    description: Where the front end of this host answers, as seen from the host. The default is C(pyhost_probe_url) of
+      the model.
     type: str
-    default: http://127.0.0.1:80/
   done:
     description: What tasks of this run have registered, by the names of the variables. It does not reach the host, and
       comes back with the rest, for C(format=summary) of M(pyhost.web.status_report).
@@ -173,7 +173,7 @@ from ..module_utils._status.look import Question, Status, Wanted
 
 SPEC: dict[str, t.Any] = {
     "hosts": {"type": "dict"},
-    "url": {"type": "str", "default": "http://127.0.0.1:80/"},
+    "url": {"type": "str"},
     "done": {"type": "dict", "default": {}},
     "wanted": {"type": "dict"},
 }

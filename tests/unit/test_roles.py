@@ -142,6 +142,24 @@ def test_every_task_registers_what_it_did() -> None:
                 assert phase in PHASES
 
 
+def test_the_summary_has_every_result_by_its_name() -> None:
+    look, _tell = _tasks(ROOT / "playbooks" / "tasks" / "summary.yml")
+    done = look["pyhost.web.status"]["done"]
+    assert done == {name: f"{{{{ {name} | default({{}}) }}}}" for name in done}
+    registered = {
+        found
+        for path in [*TASKS, *(ROOT / "playbooks").rglob("*.yml")]
+        for found in re.findall(r"register: (\w+_done_\w+)", path.read_text())
+    }
+    assert registered == set(done)
+
+
+@pytest.mark.parametrize("folder", ["roles", "playbooks"])
+def test_no_variable_is_found_by_a_computed_name(folder: str) -> None:
+    texts = {path: path.read_text() for path in (ROOT / folder).rglob("*.yml")}
+    assert [path for path, text in texts.items() if re.search("varnames|['\"]vars['\"]|set_fact", text)] == []
+
+
 @pytest.mark.parametrize("name", BACK_ENDS)
 def test_what_switches_is_next_and_nothing_else_is(name: str) -> None:
     files = yaml.safe_load((ROOT / "roles" / f"backend_{name}" / "vars" / "main.yml").read_text())

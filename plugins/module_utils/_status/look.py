@@ -84,6 +84,8 @@ class Wanted:
     """What the inventory says about a host: C(apps) is name to user, C(serves) back end to protocols."""
 
     apps: Mapping[str, str]
+    url: str
+    """Where the front end answers."""
     absent: Sequence[str] = ()
     serves: Mapping[str, Sequence[str]] = field(default_factory=dict)
     inside: str = "wsgi"
@@ -92,7 +94,6 @@ class Wanted:
     """Whether the host has a table that guards endpoints."""
     closed: Sequence[str] = ()
     """Endpoints of this host that it must not be able to open itself."""
-    url: str = "http://127.0.0.1:80/"
 
 
 def parse_show(text: str) -> dict[str, dict[str, str]]:

@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 from ...module_utils._catalog import BACK_ENDS, FRONT_ENDS, BackEnd, FrontEnd
 from .._keys import checks
 from .._keys.checks import WEB_GROUP
-from .._keys.host import HOST_KEYS
+from .._keys.host import HOST_KEYS, PROBE_URL
 from .._keys.key import Key
 from .._servers import server
 from .keys import RELEASE_ITEM, process_keys, site_keys
-
-# Every front end answers it by default, whatever it listens on besides.
-PROBE_URL = "http://127.0.0.1:80/"
 
 
 @dataclass(frozen=True)
@@ -209,4 +206,15 @@ ROLES: dict[str, Role] = {
 # The roles' lists of items, by the name of the variable.
 ITEMS: dict[str, tuple[Key, ...]] = {
     key.name: key.options for role in ROLES.values() for key in role.variables if key.elements == "dict"
+}
+
+# Variables of roles that the playbooks set, and the variable in which a user writes the same.
+WRITTEN_AS: dict[str, str] = {
+    **dict.fromkeys(ITEMS, "pyhost_apps"),
+    **{
+        key.name: f"pyhost_{setting}"
+        for name, role in ROLES.items()
+        for key in role.variables
+        if (setting := key.name.removeprefix(f"{name}_")) in HOST_KEYS
+    },
 }

@@ -9,6 +9,9 @@ from . import checks
 from .checks import ACCESS_LOGS, TLS_PROFILES
 from .key import Key
 
+# Every front end answers there by default, whatever else it listens on.
+PROBE_URL = "http://127.0.0.1:80/"
+
 # Variables of a host or group beside pyhost_apps and pyhost_apps__*.
 HOST: tuple[Key, ...] = (
     Key(
@@ -70,6 +73,14 @@ HOST: tuple[Key, ...] = (
         " given with -e. Default: none may fail.",
         example=20,
         check=checks.at_least(0, 100),
+    ),
+    Key(
+        "pyhost_probe_url",
+        "str",
+        "URL on the host at which its front end answers. Needed if the front end does not listen on port 80.",
+        default=PROBE_URL,
+        example="http://127.0.0.1:8080/",
+        check=checks.pattern(r"https?://\S+", "a URL that begins with http:// or https://"),
     ),
     Key(
         "pyhost_trusted_proxies",

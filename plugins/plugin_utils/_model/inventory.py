@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ...module_utils._catalog import BACK_ENDS
+from .._items.roles import WRITTEN_AS
 from .._keys.app import APP, NAME, UNSUPPORTED
 from .._keys.checks import check_user
 from .._keys.host import HOST
@@ -109,6 +110,10 @@ class Inventory:
         for variable, value in host.variables.items():
             if variable in known:
                 given[variable] = value
+            elif variable in WRITTEN_AS:
+                self.validator.problem(
+                    variable, f"no effect: the playbooks set it. Set {WRITTEN_AS[variable]} instead."
+                )
             elif not _APPS.fullmatch(variable):
                 names = sorted([*known, "pyhost_apps"])
                 self.validator.problem(

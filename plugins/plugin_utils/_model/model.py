@@ -29,6 +29,7 @@ _SETTINGS = (
     "pyhost_http3",
     "pyhost_acme_email",
     "pyhost_acme_server",
+    "pyhost_probe_url",
 )
 
 # What an application may do besides what its sandbox allows all of them.
@@ -54,6 +55,8 @@ def model(topology: Topology, host: str) -> Model:
             back_end: [_process(topology, app, host) for app in here if app["backend"] == back_end]
             for back_end in BACK_ENDS
         },
+        # A front end elsewhere answers for other hosts too.
+        "health_urls": ["endpoint", *([settings["pyhost_probe_url"]] if frontend else [])],
         "frontend": frontend,
         "guard": guarded,
         # Where there is one, it replaces the others itself.

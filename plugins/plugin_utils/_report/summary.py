@@ -53,11 +53,11 @@ class Changed:
 
 
 def registered(variables: Mapping[str, t.Any]) -> dict[str, Item]:
-    """Return what of the variables (name to result) is told of; a task that was skipped has done nothing."""
+    """Return what of the variables (name to result) is told of; what was skipped or not run has done nothing."""
     return {
         name: {key: result[key] for key in TOLD if key in result}
         for name, result in variables.items()
-        if not result.get("skipped")
+        if result and not result.get("skipped")
     }
 
 

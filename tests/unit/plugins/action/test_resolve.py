@@ -64,18 +64,19 @@ def test_a_value_that_is_undefined_is_named_beside_all_other_problems(tmp_path: 
         "shop": {"wsgi": "{{ nowhere }}", "requirements": ["x"], "domains": ["a.example"]},
         "blog": {"wsgi": "m:a", "requirements": ["x", "{{ vault }}"], "domians": ["b.example"]},
     }
-    inventory = {"all": {"hosts": {"one": {}, "two": {}}, "vars": {**HERE, "pyhost_apps": apps}}}
-    code, output = _resolve(tmp_path, inventory)
+    shared = {**HERE, "pyhost_apps": apps, "frontend_nginx_sites": "{{ nowhere }}", "frontend_nginx_listen": ["8080"]}
+    code, output = _resolve(tmp_path, {"all": {"hosts": {"one": {}, "two": {}}, "vars": shared}})
     assert code != 0
     assert not (tmp_path / "model.json").exists()
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
-    assert len(told) == 4, output
+    assert len(told) == 5, output
     assert told[0].startswith(
         "pyhost_apps.shop.wsgi: no value: 'nowhere' is undefined. Define what it uses in the inventory."
     )
     assert told[1].startswith("pyhost_apps.blog.requirements[1]: no value: 'vault' is undefined")
-    assert told[2].startswith("pyhost_apps.blog.domians: unknown key. Did you mean 'domains'? Valid keys: ")
-    assert told[3].startswith("pyhost_apps.blog.domains: a value is required")
+    assert told[2] == "frontend_nginx_sites: no effect: the playbooks set it. Set pyhost_apps instead."
+    assert told[3].startswith("pyhost_apps.blog.domians: unknown key. Did you mean 'domains'? Valid keys: ")
+    assert told[4].startswith("pyhost_apps.blog.domains: a value is required")
 
 
 def test_what_a_template_leaves_out_is_not_there_and_names_stay_what_yaml_reads(tmp_path: Path) -> None:

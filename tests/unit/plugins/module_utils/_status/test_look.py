@@ -33,6 +33,7 @@ from ansible_collections.pyhost.web.plugins.module_utils._status.look import (
 
 Case = dict[str, t.Any]
 DATA = Path(__file__).parent / "data"
+URL = "http://127.0.0.1:80/"
 SERVES = {"uwsgi": ["uwsgi"], "flup": ["fastcgi", "scgi"], "mod_wsgi": ["wsgi", "http"]}
 # 2026-01-02 03:04:05 UTC
 THEN = 1767323045
@@ -101,7 +102,7 @@ def test_what_systemd_says(case: Case) -> None:
 def test_what_is_found(case: Case, tmp_path: Path) -> None:
     host = _Folder(tmp_path, case)
     before = sorted(tmp_path.rglob("*"))
-    found = host.look(Wanted(apps=case["apps"], absent=case.get("absent", []), serves=SERVES))
+    found = host.look(Wanted(case["apps"], URL, absent=case.get("absent", []), serves=SERVES))
     _contains(found, case["found"])
     # One question for all units, whatever their number; and a look leaves nothing behind.
     assert host.shows == 1
@@ -112,7 +113,7 @@ def test_what_is_found(case: Case, tmp_path: Path) -> None:
 def test_a_host_without_systemd_is_told(tmp_path: Path) -> None:
     words = "System has not been booted with systemd"
     with pytest.raises(PyhostError, match=words):
-        Status(lambda _command: (1, "", f"{words}\n"), tmp_path).look(Wanted(apps={}))
+        Status(lambda _command: (1, "", f"{words}\n"), tmp_path).look(Wanted({}, URL))
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
@@ -213,6 +214,6 @@ def test_health_at_an_endpoint(tmp_path: Path) -> None:
 def test_nobody_answers(tmp_path: Path) -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), _Server) as server:
         port = server.server_port
-    wanted = Wanted(apps={}, url=f"http://127.0.0.1:{port}/", questions=[Question("shop", "shop.example.org", "/", 5)])
+    wanted = Wanted({}, f"http://127.0.0.1:{port}/", questions=[Question("shop", "shop.example.org", "/", 5)])
     answer = _Folder(tmp_path, {}).look(wanted)["health"]["shop"]
     assert (answer["status"], answer["error"]) == (None, "Connection refused")
