@@ -101,7 +101,7 @@ Wrong = dict[str, tuple[dict[str, t.Any], list[str]]]
 
 # Seen before anything is built.
 UNPLANNED: Wrong = {
-    "interpreter": ({"python": "python3.99"}, ["'python3.99' is no interpreter of this host"]),
+    "interpreter": ({"python": "python3.99"}, ["this host has no interpreter 'python3.99'"]),
     "folder": ({"source": {"path": "/no/such/folder"}}, ["'/no/such/folder' does not exist on the controller"]),
     "archive": ({"source": {"archive": "/no/such.tar.gz"}}, ["'/no/such.tar.gz' does not exist on the controller"]),
 }
@@ -119,7 +119,7 @@ UNBUILT: Wrong = {
     ),
     "module": ({"wsgi": "no_such_module:application"}, ["No module named 'no_such_module'"]),
     "callable": ({"wsgi": "probe:no_such_callable"}, ["has no 'no_such_callable'"]),
-    "no-callable": ({"wsgi": "probe:ANSWERS"}, ["is of type dict, which cannot be called"]),
+    "no-callable": ({"wsgi": "probe:ANSWERS"}, ["probe:ANSWERS is not a callable, but of type dict"]),
     "unhealthy": (
         {"health": {"path": "/teapot", "status": [200]}},
         ['health: GET /teapot answers "418 I\'m a teapot"'],
@@ -127,7 +127,7 @@ UNBUILT: Wrong = {
     "crashing": ({"health": {"path": "/crash"}}, ["RuntimeError: probe: an exception that nobody catches"]),
     "static": (
         {"static": {"/static/": "no/such/folder"}},
-        ["'no/such/folder' is neither in the code nor made by a setup"],
+        ["'no/such/folder' is neither in the code nor created by a setup"],
     ),
     "link": (
         {"setup": ["ln -s /etc/passwd static/link"], "static": {"/static/": "static"}},
@@ -202,7 +202,7 @@ def test_git_follows_the_branch_and_rebuilds_only_then() -> None:
     # The same commit: the release that is there.
     assert _nexts() == first
     for told in _refused(apps=[{**app, "source": {"git": f"file://{BARE}", "version": "v9"}}]):
-        assert "'v9' is no branch or tag" in told
+        assert "has no branch or tag 'v9'" in told
     for told in _refused(apps=[{**app, "source": {"git": "file:///no/such.git", "version": "main"}}]):
         assert "source.git: 'file:///no/such.git' cannot be read" in told
     # What a commit brings runs as the application's user, and the server being gone matters to nobody who has it.

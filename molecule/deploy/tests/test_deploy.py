@@ -167,7 +167,7 @@ def test_what_the_site_has_not_put_in_service_yet(host: Host) -> None:
     apps = {"pyhost_apps__new": {"new": {"domains": ["new.example"]}}}
     code, output = run(*HOSTS, playbook="pyhost.web.deploy", pyhost_only="new", **apps)
     assert code != 0
-    assert "'new' has no account on this host" in output
+    assert "this host has no account 'new'" in output
     assert not host.file("/srv/pyhost/new").exists
 
 

@@ -197,38 +197,38 @@ class Accounts:
 
     def _problem(self, user: User, known: Entry | None) -> str:
         """Return why the applications of a user cannot have it; empty where they can."""
-        free = "set 'user' to a name that neither an account nor a group of this host has"
+        free = "Set `user` to a name that no account and no group of this host has."
         account = self.host.account(user.name)
         if not account:
             return self._missing(user.name, known, free)
         twins = [other.pw_name for other in self.host.accounts() if other.pw_uid == account.pw_uid]
         if any(name != user.name for name in twins):
             others = ", ".join(name for name in twins if name != user.name)
-            return f"the account '{user.name}' has the number {account.pw_uid} together with {others}; {free}"
-        what = f"the account '{user.name}' (uid {account.pw_uid}, {account.pw_shell or 'no shell'}) is on this host"
+            return f"the account '{user.name}' has the same number {account.pw_uid} as {others}. {free}"
+        what = f"the account '{user.name}' (uid {account.pw_uid}, {account.pw_shell or 'no shell'}) exists on this host"
         if is_ours(account):
             if _comment(account) == SHARED and not user.is_named:
-                return f"{what}, where other applications had it; write `user: {user.name}` to share it, or {free}"
+                return f"{what}, and other applications have used it. {free} To share it, write `user: {user.name}`."
             return ""
-        what = f"{what} already, and pyhost.web did not make it"
+        what = f"{what}, but pyhost.web did not create it"
         unfit = self._unfit(account)
         if unfit:
-            return f"{what}; it {unfit}, so it must not run an application; {free}"
-        return "" if user.is_named else f"{what}; {free}, or write `user: {user.name}` if you want to use that account"
+            return f"{what}. It {unfit}, so it must not run an application. {free}"
+        return "" if user.is_named else f"{what}. {free} To use that account, write `user: {user.name}`."
 
     def _missing(self, name: str, known: Entry | None, free: str) -> str:
         group = self.host.group(name)
         if group and not (known and known.gid == group.gr_gid):
-            what = f"the group '{name}' (gid {group.gr_gid}) is on this host already"
-            return f"{what}, and would be the application's; {free}"
+            what = f"the group '{name}' (gid {group.gr_gid}) exists on this host"
+            return f"{what}, and would become the application's. {free}"
         if known:
             account, its_group = self.host.account(known.uid), self.host.group(known.gid)
             others = [account.pw_name] if account else []
             others += [its_group.gr_name] if its_group and its_group.gr_name != name else []
             if others:
                 return (
-                    f"the account '{name}' was deleted on this host, and its numbers ({known.uid}:{known.gid}), which"
-                    f" its files still have, are now those of {', '.join(others)}; {free}"
+                    f"the account '{name}' was deleted on this host. Its numbers ({known.uid}:{known.gid}), which its"
+                    f" files still have, are now those of {', '.join(others)}. {free}"
                 )
         return ""
 
@@ -240,7 +240,7 @@ class Accounts:
             return "can log in"
         group = self.host.group(account.pw_gid)
         if not group or group.gr_name != account.pw_name:
-            return f"does not have the group '{account.pw_name}' as its own"
+            return f"has a primary group other than '{account.pw_name}'"
         return ""
 
     def _is_lost(self, entry: Entry) -> bool:

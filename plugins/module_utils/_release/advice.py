@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import _text
 from .._errors import PyhostError
 from .._system_errors import described, make_room
 from .sandbox import BUILD
@@ -21,41 +21,76 @@ _NO_ROOM = re.compile("No space left on device|Disk quota exceeded")
 # How a shell and systemd-run report that a process was killed, and others that there is no memory left.
 _KILLED = (137, 255)
 _NO_MEMORY = re.compile("^Killed|MemoryError|Cannot allocate memory|Killed signal|signal: 9|SIGKILL", re.MULTILINE)
+# How git and ssh report that they were not let in.
+_NO_LOGIN = re.compile(
+    "Host key verification failed|Permission denied \\(publickey|Authentication failed|could not read"
+    " (Username|Password)"
+    "|terminal prompts disabled"
+)
 # How pip, uv and git report that they got no answer.
 _NO_ANSWER = re.compile(
     "connection broken by|establish a new connection|error sending request|dns error|connect error"
     "|resolve host|unable to connect|Failed to connect|Connection (refused|timed out|reset)|not read from remote"
 )
 _REACH = {
-    "requirements": "the package index must be reached from this host; build_env sets another one (PIP_INDEX_URL) or a"
-    " proxy (HTTPS_PROXY)",
-    "source.git": "the server must be reached from this host; a commit of 40 digits that was fetched before needs none",
+    "requirements": "This host cannot reach the package index. Allow that, or set another index or a proxy, such as"
+    " `pyhost_build_env: {PIP_INDEX_URL: …, HTTPS_PROXY: …}`.",
+    "source.git": "This host cannot reach the git server. Allow that. Without it, only a commit of 40 digits that was"
+    " fetched before can be used.",
 }
+# How builds from source report that the host has no compiler, header or program.
+_NO_TOOL = re.compile(
+    r"_config executable not found|command '\S*(gcc|cc|g\+\+)' failed|fatal error: \S+\.h: No such file"
+    r"|(gcc|cargo|rustc|cmake|pkg-config)\S* (is )?not (found|installed)|linker `cc` not found"
+)
+_HIDDEN = re.compile(r"No such file or directory: ['\"]/proc/")
+_READ_ONLY = re.compile("Read-only file system|readonly database|unable to open database file")
+_NO_NETWORK = re.compile("Address family not supported|Network is unreachable|Temporary failure in name resolution")
 
 
 def unforeseen(problem: Exception) -> str:
     """Return what went wrong, with the place in the code where nobody expected it; the caller masks secrets."""
     if isinstance(problem, PyhostError):
         return str(problem)
-    if isinstance(problem, OSError):
-        return described(problem)
-    return "\n".join(
-        ["this should not happen, please report it", *traceback.format_exception(problem, limit=-5)]
-    ).rstrip()
+    return described(problem) if isinstance(problem, OSError) else _text.unforeseen(problem)
 
 
 def told(step: Step, outcome: Outcome) -> str:
     """Return the output of a step that failed, and what the user can do where the output does not say so."""
+    said, name = outcome.said, step.name.removeprefix("server_")
     advice = ""
     if outcome.late and step.sandbox is BUILD:
-        advice = "build_timeout allows no step more; find out what it waits for, or allow more"
-    elif _NO_ROOM.search(outcome.said):
+        advice = "Find out what the step waits for, or raise `build_timeout`."
+    elif _NO_ROOM.search(said):
         advice = make_room(Path(folder.lstrip("-")) for folder in (*step.writable, _TEMPORARY))
-    elif _NO_ANSWER.search(outcome.said):
-        advice = _REACH.get(step.name.removeprefix("server_"), "")
-    elif outcome.status in _KILLED or _NO_MEMORY.search(outcome.said):
-        advice = "if it was killed for its memory: a build may use as much as the application; raise limits.memory"
-    return f"{outcome.said}\n{advice}".strip()
+    elif name in _REACH and _NO_LOGIN.search(said):
+        advice = (
+            f"git ran as the account '{step.user}'. Install a key and known_hosts for it in {step.env['HOME']}/.ssh, or"
+            " use an https URL with a token (USER:TOKEN@HOST)."
+        )
+    elif name in _REACH and _NO_ANSWER.search(said):
+        advice = _REACH[name]
+    elif name in _REACH and _NO_TOOL.search(said):
+        advice = "Install the Debian packages with what is missing on the host first, or require a wheel."
+    elif outcome.status in _KILLED or _NO_MEMORY.search(said):
+        advice = "If it was killed for its memory, raise `limits.memory`. A build may use as much as the application."
+    return f"{said}\n{advice}".strip()
+
+
+def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:
+    """Return what the user can do where an application did not come up on trial; empty where its output says it.
+
+    ``data`` is the folder that it may write, ``timeout`` the seconds that it had.
+    """
+    if "\nTimeout (" in f"\n{said}":
+        return f"{timeout} seconds were not enough to import the application and answer. Raise `health.timeout`."
+    if not network and _NO_NETWORK.search(said):
+        return "The application cannot open network connections. Write `network: true` to allow them."
+    if _HIDDEN.search(said):
+        return "The sandbox hides this file of /proc, and no key shows it. Change the application."
+    if _READ_ONLY.search(said):
+        return f"The application can write to {data} only, which is STATE_DIRECTORY in its environment."
+    return ""
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 from .._errors import PyhostError
 from .._mask import Mask, inside
 from . import tree, try_app, venv
-from .advice import as_step, unforeseen
+from .advice import as_step, of_trial, unforeseen
 from .interpreter import Interpreters
 from .plan import Plan, Problems, account_named
 from .release import (
@@ -41,7 +41,6 @@ from .step import Outcome, Runner, Step, StepError, check_sandbox
 from .steps import Steps, limits_of, quoted
 
 # How Python reports that the sandbox kept an application from the network.
-_NO_NETWORK = ("Address family not supported", "Network is unreachable", "Temporary failure in name resolution")
 
 _TRY = inspect.getsource(try_app)
 
@@ -98,8 +97,10 @@ class Builder:
         """
         self.problems += known_problems
         names = [plan.app.name for plan in self.plans]
-        found = [f"app {name}: is there twice" for name in {name for name in names if names.count(name) > 1}]
-        found += [f"app {name}: is no name of an application" for name in names if not is_name(name)]
+        found = [
+            f"app {name}: two applications have this name" for name in {name for name in names if names.count(name) > 1}
+        ]
+        found += [f"app {name}: this is not a valid name of an application" for name in names if not is_name(name)]
         if found:
             raise Problems([*found, *self.problems])
         await self._each(self._plan, self.plans)
@@ -140,13 +141,13 @@ class Builder:
         found += app.problems()
         found += self._steps.install_problems(app)
         if not account_named(app.user):
-            plan.lacking.append(f"user: '{app.user}' has no account on this host")
+            plan.lacking.append(f"user: this host has no account '{app.user}'")
         interpreter, revision = await asyncio.gather(
             self._interpreters.find(plan, found), self._sources.revision(plan, found)
         )
         if interpreter and not interpreter.has_venv and not (self._steps.installer == "auto" and self._steps.uv()):
             package = f"python{interpreter.version}-venv"
-            plan.lacking.append(f"python: {interpreter.path} cannot make a venv; install {package}")
+            plan.lacking.append(f"python: {interpreter.path} cannot create a venv. Install {package}.")
         plan.interpreter, plan.revision = interpreter, revision
         if interpreter and revision:
             plan.release = release_id(app, revision, interpreter, self._steps.installer)
@@ -255,12 +256,9 @@ class Builder:
             int(health["timeout"]) + _TO_START, limits_of(app),
         )  # fmt: skip
         outcome = await self._steps.runner.run(step)
-        if "\nTimeout (" in f"\n{outcome.err}":
-            said = f"{outcome.said}\nhealth.timeout: {health['timeout']} seconds were not enough for import and answer"
-            outcome = Outcome(outcome.status, said, "")
-        if outcome.status and not app.network and any(words in outcome.said for words in _NO_NETWORK):
-            said = f"{outcome.said}\nit may open network connections only with network: true"
-            outcome = Outcome(outcome.status, said, "")
+        advice = of_trial(outcome.said, self.layout.data(app.name), health["timeout"], network=app.network)
+        if outcome.status and advice:
+            outcome = Outcome(outcome.status, f"{outcome.said}\n{advice}", "")
         self._steps.expect(step, outcome)
 
     def _finish(self, plan: Plan, account: pwd.struct_passwd) -> None:
@@ -322,4 +320,4 @@ def _group(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise StepError(f"static: there is no group '{name}' for the front end on this host") from None
+        raise StepError(f"static: this host has no group '{name}' for the front end") from None

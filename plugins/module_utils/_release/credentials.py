@@ -68,11 +68,11 @@ def left_in(text: str) -> str:
     """Return why a text still has a password after `take_out`; empty where it has none."""
     left = take_out(text)[0]
     if _CUT.search(left):
-        return "has a password with a character that ends it; write / as %2F, ? as %3F and # as %23"
+        return "the password of a URL contains a character that ends it. Write / as %2F, ? as %3F and # as %23."
     if _OTHER.search(left):
         return (
-            "has a password, which only http, https, ftp and ftps take here and every account of the host could read;"
-            " leave it out"
+            "a URL contains a password, which every account of the host could read. Remove it. Only http, https, ftp"
+            " and ftps URLs may contain one."
         )
     return ""
 
@@ -102,9 +102,11 @@ def problems(logins: Iterable[Login]) -> list[str]:
     for login in logins:
         first = seen.setdefault((login.is_git, login.host), login)
         if (first.user, first.password) != (login.user, login.password):
-            found[login.host] = f"{login.host} has two logins in requirements and build_env; use one of them for both"
+            found[login.host] = (
+                f"requirements and build_env have two logins for {login.host}. Use the same one for both."
+            )
         if re.search(r"[\0-\x1f\x7f]", login.user + login.password):
-            found[login.host] = f"the login of {login.host} has control characters, which no file of logins can hold"
+            found[login.host] = f"the login for {login.host} contains control characters. Remove them."
     return sorted(found.values())
 
 

@@ -37,8 +37,8 @@ class Interpreters:
         path = shutil.which(wanted, path=PATH) if "/" not in wanted or wanted.startswith("/") else None
         if not path:
             others = {file.name for folder in PYTHONS for file in Path(folder).glob("python3.*[0-9]")}
-            choice = f"choose among ({', '.join(sorted(others))})" if others else "install it"
-            plan.lacking.append(f"python: '{wanted}' is no interpreter of this host; {choice}")
+            choice = f", or choose one of: {', '.join(sorted(others))}" if others else "."
+            plan.lacking.append(f"python: this host has no interpreter '{wanted}'. Install it{choice}")
             return None
         if path not in self._probes:
             self._probes[path] = asyncio.create_task(self._probe(plan.app, path))

@@ -74,7 +74,7 @@ def end_processes(name: str, uid: int) -> None:
             return
         if time.monotonic() > end:
             raise tree.TreeError(
-                f"absent: processes of the account '{name}' do not end: {', '.join(left)}; end them, and run again"
+                f"absent: processes of the account '{name}' do not end: {', '.join(left)}. End them, and run again."
             )
         time.sleep(0.2)
 

@@ -77,16 +77,24 @@ class App:
         """What is wrong with the description itself, each as `key: what it is and what would be right`."""
         found = []
         if self.wsgi and not _WSGI.fullmatch(self.wsgi):
-            found.append(f"wsgi: '{self.wsgi}' is not module:callable, such as shop.wsgi:application")
+            found.append(
+                f"wsgi: '{self.wsgi}' is not a WSGI callable. Write module:callable, such as shop.wsgi:application."
+            )
         for url, path in sorted(self.static.items()):
             normal = posixpath.normpath(path)
             if not path.startswith("/") and (normal == "." or normal.split("/")[0] == ".."):
-                found.append(f"static.{url}: '{path}' is not inside the release; name a file or folder in it")
-        found += [f"env.{name}: is no name of an environment variable" for name in self.env if not _ENV.fullmatch(name)]
+                found.append(
+                    f"static.{url}: '{path}' is not inside the release. Write a file or folder in it, such as static."
+                )
+        found += [
+            f"env.{name}: this is not a valid name of an environment variable. Write letters, digits and '_'."
+            for name in self.env
+            if not _ENV.fullmatch(name)
+        ]
         if len([kind for kind in ("git", "path", "archive") if self.get(kind)]) > 1:
-            found.append("source: has several origins; give one of git, path, archive")
+            found.append("source: several origins given. Write exactly one of git, path and archive.")
         if self.kind() == "git" and self.origin().startswith("-"):
-            found.append(f"source.git: '{self.origin()}' is no URL")
+            found.append(f"source.git: '{self.origin()}' is not a URL")
         return found
 
 

@@ -42,9 +42,13 @@ class Removal:
 
     def problems(self, present: Iterable[str], *, is_check: bool = False) -> list[str]:
         """What forbids the removal; `present` are the names of applications that have to stay."""
-        found = [f"absent: '{name}' is no name of an application" for name in self.absent if not is_name(name)]
-        found += [f"absent: '{name}' is among apps too" for name in self.absent if name in set(present)]
-        found += [f"purge: '{name}' is not in absent" for name in self.purge if name not in self.absent]
+        found = [f"absent: '{name}' is not a valid name of an application" for name in self.absent if not is_name(name)]
+        found += [
+            f"absent: '{name}' is in apps too. Remove it from one of the two."
+            for name in self.absent
+            if name in set(present)
+        ]
+        found += [f"purge: '{name}' is not in absent. Add it there." for name in self.purge if name not in self.absent]
         return found + ([] if is_check else list(self._live()))
 
     def _live(self) -> Iterator[str]:
@@ -54,7 +58,7 @@ class Removal:
                 if {f"pyhost-{name}.service", f"pyhost-{name}.socket"} & {*manifest.units} or (
                     f"{self.layout.app(name)}/current" in manifest.files
                 ):
-                    yield f"absent: '{name}' is still live on this host ({part}); run the playbook site without --tags"
+                    yield f"absent: '{name}' is still live on this host ({part}). Run pyhost.web.site without --tags."
 
     def remove(self, is_check: bool) -> list[str]:
         """Removes; returns the folders that went and the accounts that were retired (that would be).
@@ -94,7 +98,9 @@ class Removal:
                     try:
                         tree.remove(folder)
                     except tree.TreeError as problem:
-                        raise tree.TreeError(f"absent: {problem}; end what still writes there, and run again") from None
+                        raise tree.TreeError(
+                            f"absent: {problem}. End what still writes there, and run again."
+                        ) from None
 
     def _accounts(self, names: list[str], gone: list[str]) -> list[pwd.struct_passwd]:
         """Return the accounts of applications that nobody needs but the applications `gone`: theirs is the data.

@@ -33,23 +33,23 @@ class Rollback:
 
     def _problem(self, name: str, release: str, present: Collection[str]) -> str:
         if not is_name(name):
-            return "is no name of an application"
+            return "this is not a valid name of an application"
         if name in present:
-            return "rollback: it is among apps too"
+            return "rollback: it is in apps too. Remove it from one of the two."
         folder = self.layout.releases(name)
         current = target(self.layout.app(name) / "current")
         if not current:
-            return "has no release in service on this host"
+            return "no release is live on this host. Run pyhost.web.site first."
         known = complete_releases(folder)
         others = [f"{other} (built {known[other]['created'][:16]}Z)" for other in known if other != current]
-        there = f"other releases on this host: {', '.join(others) or 'none'}"
+        there = f"Other releases on this host: {', '.join(others) or 'none'}"
         if release and release not in known:
             near = difflib.get_close_matches(release, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            return f"release '{release}' is not on this host; {hint}in service: {current}; {there}"
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            return f"release '{release}' is not on this host. {hint}Live: {current}. {there}"
         chosen = release or before(folder, current)
         if not chosen:
-            return f"no release was in service before {current}; {there}"
+            return f"no release was live before {current}. {there}"
         self.releases[name] = chosen
         return ""
 

@@ -25,7 +25,7 @@ from .release import COMMIT, Interpreter
 from .step import PATH, StepError
 from .steps import Steps, quoted
 
-NO_GIT = "source.git: git is not installed on this host"
+NO_GIT = "source.git: this host has no git. Install the package git in a task before."
 
 
 class Sources:
@@ -63,7 +63,7 @@ class Sources:
         app = plan.app
         version = app.get("version") or "HEAD"
         if problem := _unusable(app.origin()):
-            found.append(f"source.git: '{app.origin()}' {problem}")
+            found.append(f"source.git: '{app.origin()}': {problem}")
             return ""
         if COMMIT.fullmatch(version):
             return version
@@ -76,7 +76,7 @@ class Sources:
         outcome = await self._steps.runner.run(step)
         if outcome.status:
             if self._steps.is_check and not account_named(app.user):
-                plan.lacking.append("source.git was not asked, for its account is not there yet")
+                plan.lacking.append("source.git was not checked, as its account does not exist yet")
             else:
                 found.append(f"source.git: '{app.origin()}' cannot be read: {told(step, outcome)}")
             return ""
@@ -85,7 +85,10 @@ class Sources:
         for name in (names[2], names[1], names[3], *([version] if version == "HEAD" else [])):
             if name in refs:
                 return refs[name]
-        found.append(f"source.version: '{version}' is no branch or tag of '{app.origin()}', and no commit of 40 digits")
+        found.append(
+            f"source.version: '{app.origin()}' has no branch or tag '{version}'. Write one of its branches or tags, or"
+            " a commit of 40 digits."
+        )
         return ""
 
     async def reach(self, plan: Plan, found: list[str]) -> None:
@@ -107,7 +110,7 @@ class Sources:
                 return
             wanted = plan.app.get("checksum")
             if wanted and wanted != f"sha256:{digest}":
-                found.append(f"source.checksum: '{plan.app.origin()}' has sha256:{digest}, not {wanted}")
+                found.append(f"source.checksum: '{plan.app.origin()}' has the checksum sha256:{digest}, not {wanted}")
 
     async def place(self, plan: Plan, account: pwd.struct_passwd) -> None:
         """Put the code into the release."""
@@ -139,7 +142,7 @@ def _check_upload(plan: Plan, archive: Path) -> None:
         is_right = False
     if not is_right:
         where = f"source.{plan.app.kind()}: '{plan.app.origin()}'"
-        raise StepError(f"{where} changed on the controller while it was sent; run again once nothing writes there")
+        raise StepError(f"{where} changed on the controller while it was sent. Run again when nothing writes there.")
 
 
 def _unusable(url: str) -> str:
@@ -147,7 +150,10 @@ def _unusable(url: str) -> str:
     if problem := credentials.left_in(url):
         return problem
     if url.lower().startswith(("http:", "https:", "ftp:", "ftps:")) and "?" in url:
-        return "has a query, which every account of the host could read; give a token as https://USER:TOKEN@HOST/…"
+        return (
+            "every account of the host could read the query of this URL. Write a token in front of the host, as"
+            " USER:TOKEN@HOST."
+        )
     return ""
 
 

@@ -25,7 +25,7 @@ UNITS = "pyhost-*.build.*.service"
 
 _TAIL = 256 * 1024
 # Lines of a message, and characters of each of them.
-_LINES = 40
+_LINES = 20
 _LONGEST_LINE = 2000
 # Seconds that output may come after the end of a step.
 _LAST_WORDS = 2
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """All that it wrote, at most the last 40 lines; of a long line the beginning and the end."""
+        """All that it wrote, at most the last 20 lines; of a long line the beginning and the end."""
         lines = [line.rstrip() for line in re.split(r"[\r\n]+", f"{self.out}\n{self.err}") if line.strip()]
         return "\n".join(shortened(line, _LONGEST_LINE, " ") for line in lines[-_LINES:])
 
@@ -116,7 +116,7 @@ class Systemd:
         started = time.monotonic()
         outcome = await _communicate(command, script(step))
         if outcome.status and time.monotonic() - started >= step.limit:
-            said = f"{outcome.err}\nit was stopped after {step.limit} seconds"
+            said = f"{outcome.err}\nstopped after {step.limit} seconds"
             return Outcome(outcome.status, outcome.out, said, late=True)
         return outcome
 

@@ -106,7 +106,7 @@ class Steps:
         texts = {"requirements": "\n".join([*(app.requirements or ()), *app.server_requirements])}
         texts |= {f"build_env.{name}": text for name, text in self.build_env.items() if credentials.is_setting(name)}
         return found + [
-            f"{where}: an address {problem}" for where, text in texts.items() if (problem := credentials.left_in(text))
+            f"{where}: {problem}" for where, text in texts.items() if (problem := credentials.left_in(text))
         ]
 
     def _logins(self, app: App, git: bool) -> dict[str, str]:

@@ -105,7 +105,7 @@ def _seal_entry(parent: int, name: str, shown: str, uid: int, gid: int, copies: 
         finally:
             os.close(handle)
     elif not stat.S_ISDIR(info.st_mode):
-        raise TreeError(f"{shown} is no file, folder or link; a release must not contain it")
+        raise TreeError(f"{shown} is not a file, folder or link, so a release must not contain it. Remove it.")
     return stat.S_ISDIR(info.st_mode)
 
 
@@ -185,7 +185,10 @@ def _is_written(handle: int) -> bool:
 
 def _check_owner(info: os.stat_result, path: str, uid: int) -> None:
     if info.st_uid != uid:
-        raise TreeError(f"{path} belongs to the user ID {info.st_uid}, not to the application; it may be a hard link")
+        raise TreeError(
+            f"{path} belongs to the user ID {info.st_uid}, not to the application. It may be a hard link: replace it"
+            " by a copy."
+        )
 
 
 def _mode(info: os.stat_result) -> int:
@@ -210,7 +213,10 @@ def publish(code: Path, public: Path, paths: Iterable[str], allowed: Iterable[Pa
     todo: list[tuple[Path, Path, tuple[Path, ...]]] = []
     for path in paths:
         if not os.path.lexists(code / path):
-            raise TreeError(f"static: '{path}' is neither in the code nor made by a setup step")
+            raise TreeError(
+                f"static: '{path}' is neither in the code nor created by a setup step. For uploads, write an absolute"
+                " path, such as /var/lib/pyhost/APP/media."
+            )
         parent = public
         for part in Path(path).parts[:-1]:
             parent /= part
@@ -234,7 +240,7 @@ def publish(code: Path, public: Path, paths: Iterable[str], allowed: Iterable[Pa
         if repeated > MOST_REPEATED:
             raise TreeError(
                 f"static: links to folders, such as those on the way to {source}, publish more than"
-                f" {MOST_REPEATED} files again; publish each folder once"
+                f" {MOST_REPEATED} files twice. Publish each folder once."
             )
 
 
@@ -252,9 +258,11 @@ def _published(source: Path, roots: list[Path], above: tuple[Path, ...]) -> Path
     except (OSError, RuntimeError) as problem:
         if getattr(problem, "errno", None) == errno.ENAMETOOLONG:
             raise
-        raise TreeError(f"static: the link {source} leads nowhere") from None
+        raise TreeError(f"static: the target of the link {source} does not exist") from None
     if not any(real.is_relative_to(root) for root in roots) or real in above:
-        raise TreeError(f"static: the link {source} leads out of the release or in a circle, to {real}")
+        raise TreeError(
+            f"static: the link {source} leads out of the release or in a circle, to {real}. Replace it by a copy."
+        )
     return real
 
 

@@ -32,7 +32,7 @@ def load(wsgi: str) -> t.Callable[..., t.Iterable[bytes]]:
             raise SystemExit(f"{wsgi}: {found!r} has no {name!r}")
         found = getattr(found, name)
     if not callable(found):
-        raise SystemExit(f"{wsgi} is of type {type(found).__name__}, which cannot be called")
+        raise SystemExit(f"{wsgi} is not a callable, but of type {type(found).__name__}")
     return t.cast("t.Callable[..., t.Iterable[bytes]]", found)
 
 
@@ -113,10 +113,10 @@ def complaint(status: str, health: t.Mapping[str, t.Any]) -> str:
     code = status.partition(" ")[0]
     if health["status"] is None:
         if not code.isdigit() or int(code) >= 500:
-            return f"health: GET {health['path']} answers {status!r}; it must be below 500"
+            return f"health: GET {health['path']} answers {status!r}, but the status must be below 500"
     elif code not in map(str, health["status"]):
         wanted = ", ".join(map(str, health["status"]))
-        return f"health: GET {health['path']} answers {status!r}, which is none of health.status ({wanted})"
+        return f"health: GET {health['path']} answers {status!r}, which is not in health.status ({wanted})"
     return ""
 
 

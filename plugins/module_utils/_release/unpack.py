@@ -51,7 +51,7 @@ def unpack(path: Path, folder: Path, strip: bool) -> None:
             with zipfile.ZipFile(path) as archive:
                 _write(list(_zip(archive)), folder, strip)
         else:
-            raise Refused("it is no tar or zip archive")
+            raise Refused("it is not a tar or zip archive")
     except (Refused, OSError):
         raise
     except Exception as problem:
@@ -69,14 +69,14 @@ def _tar(archive: tarfile.TarFile) -> t.Iterator[Member]:
             _parts(info.linkname)
             member.open = functools.partial(_content, archive, info)
         elif not info.isdir():
-            raise Refused(f"member {info.name!r} is no file, folder or link")
+            raise Refused(f"member {info.name!r} is not a file, folder or link")
         yield member
 
 
 def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> t.IO[bytes]:
     content = archive.extractfile(info)
     if content is None:
-        raise Refused(f"member {info.name!r} is a hard link to what is no file")
+        raise Refused(f"member {info.name!r} is a hard link to something that is not a file")
     return content
 
 
@@ -87,7 +87,7 @@ def _zip(archive: zipfile.ZipFile) -> t.Iterator[Member]:
         if stat.S_ISLNK(mode):
             member.target = archive.read(info).decode("utf-8")
         elif stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise Refused(f"member {info.filename!r} is no file, folder or link")
+            raise Refused(f"member {info.filename!r} is not a file, folder or link")
         elif not info.is_dir():
             member.open = functools.partial(archive.open, info)
         yield member
@@ -158,4 +158,4 @@ if __name__ == "__main__":
     try:
         unpack(Path(sys.argv[1]), Path(sys.argv[2]), "--strip" in sys.argv[3:])
     except (Refused, OSError) as problem:
-        raise SystemExit(f"the archive was not unpacked: {problem}") from None
+        raise SystemExit(f"the archive cannot be unpacked: {problem}") from None

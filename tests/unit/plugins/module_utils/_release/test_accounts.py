@@ -103,14 +103,14 @@ def named(name: str, *apps: str) -> User:
 
 
 REJECTED: dict[str, tuple[User, str]] = {
-    "a login": (own("deploy"), "it can log in, so it must not run an application"),
-    "a login that is named": (named("deploy"), "it can log in, so it must not run an application"),
-    "root": (named("root"), "it belongs to the system"),
-    "a system's": (named("games"), "it belongs to the system"),
-    "a service's": (own("media"), "or write `user: media` if you want to use that account"),
-    "a group with members": (own("choir"), "the group 'choir' (gid 29) is on this host already"),
-    "a group, named": (named("choir"), "the group 'choir' (gid 29) is on this host already"),
-    "in a group of others": (named("mixed"), "it does not have the group 'mixed' as its own"),
+    "a login": (own("deploy"), "It can log in, so it must not run an application"),
+    "a login that is named": (named("deploy"), "It can log in, so it must not run an application"),
+    "root": (named("root"), "It belongs to the system"),
+    "a system's": (named("games"), "It belongs to the system"),
+    "a service's": (own("media"), "To use that account, write `user: media`."),
+    "a group with members": (own("choir"), "the group 'choir' (gid 29) exists on this host, and would become"),
+    "a group, named": (named("choir"), "the group 'choir' (gid 29) exists on this host, and would become"),
+    "in a group of others": (named("mixed"), "It has a primary group other than 'mixed'"),
 }
 
 
@@ -195,7 +195,7 @@ def test_an_account_that_others_had_is_shared_only_if_it_is_named(host: FakeHost
     accounts.provide([named("web", "shop", "blog")])
     accounts.retire("web")
     [problem] = accounts.problems([own("web")])
-    assert "where other applications had it" in problem
+    assert "and other applications have used it" in problem
     assert accounts.problems([named("web", "wiki")]) == []
     # One that is shared later on is no longer that application's own.
     accounts.provide([own("shop")])
@@ -208,7 +208,7 @@ def test_two_names_for_one_number(host: FakeHost, accounts: Accounts) -> None:
     number = host.passwd["shop"].pw_uid
     host.add("alias", number, number, "", NO_LOGIN)
     [problem] = accounts.problems([own("shop")])
-    assert "together with alias" in problem
+    assert "has the same number 999 as alias" in problem
 
 
 GECOS: dict[str, tuple[str, tuple[bool, bool]]] = {

@@ -274,10 +274,10 @@ def test_settings_of_others_keep_their_logins() -> None:
 
 
 UNUSABLE = {
-    "ssh://git:s3cr3t@git.example.org/x": "has a password, which only http, https, ftp and ftps take here",
-    "HTTPS://git.example.org/x.git?private_token=s3cr3t": "has a query, which every account of the host could read",
-    "https://me:s3/cr3t@git.example.org/x": "has a password with a character that ends it; write / as %2F",
-    "https://git.example.org/x.git?private_token=s3cr3t": "has a query, which every account of the host could read",
+    "ssh://git:s3cr3t@git.example.org/x": "a URL contains a password, which every account of the host could read",
+    "HTTPS://git.example.org/x.git?private_token=s3cr3t": "every account of the host could read the query of this URL",
+    "https://me:s3/cr3t@git.example.org/x": "the password of a URL contains a character that ends it. Write / as %2F",
+    "https://git.example.org/x.git?private_token=s3cr3t": "every account of the host could read the query of this URL",
 }
 
 
@@ -310,7 +310,7 @@ NOT_UNDERSTOOD = {
 @pytest.mark.parametrize("where", NOT_UNDERSTOOD)
 def test_a_login_that_is_not_taken_out_reaches_no_argument(build: Run, where: str) -> None:
     line, env = NOT_UNDERSTOOD[where]
-    with pytest.raises(Problems, match=rf"{where}: an address has a password") as caught:
+    with pytest.raises(Problems, match=rf"{where}: (a URL contains a|the) password") as caught:
         build((), {"requirements": [line]}, build_env=env)
     assert "s3" not in str(caught.value)
 
@@ -331,5 +331,5 @@ def test_what_is_no_password(text: str) -> None:
 
 def test_two_logins_for_one_host(build: Run) -> None:
     env = {"PIP_INDEX_URL": "https://a:b@pypi.example.org/1", "PIP_EXTRA_INDEX_URL": "https://c:d@pypi.example.org/2"}
-    with pytest.raises(Problems, match=r"pypi\.example\.org has two logins in requirements and build_env"):
+    with pytest.raises(Problems, match=r"requirements and build_env have two logins for pypi\.example\.org"):
         build((), {}, build_env=env)

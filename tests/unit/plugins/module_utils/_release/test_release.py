@@ -72,14 +72,14 @@ def test_what_the_host_adds() -> None:
 
 
 PROBLEMS = {
-    "wsgi without callable": ({"wsgi": "shop.wsgi"}, "wsgi: 'shop.wsgi' is not module:callable"),
-    "wsgi is code": ({"wsgi": "shop:f()"}, "wsgi: 'shop:f()' is not module:callable"),
+    "wsgi without callable": ({"wsgi": "shop.wsgi"}, "wsgi: 'shop.wsgi' is not a WSGI callable"),
+    "wsgi is code": ({"wsgi": "shop:f()"}, "wsgi: 'shop:f()' is not a WSGI callable"),
     "static leads out": ({"static": {"/a": "../x"}}, "static./a: '../x' is not inside the release"),
     "static leads out in the middle": ({"static": {"/a": "b/../../x"}}, "static./a: 'b/../../x' is not inside"),
     "static is all of the code": ({"static": {"/a": "./"}}, "static./a: './' is not inside the release"),
-    "environment": ({"env": {"A-B": "x"}}, "env.A-B: is no name of an environment variable"),
-    "two sources": ({"source": {"git": "x", "path": "y"}}, "source: has several origins"),
-    "an option for git": ({"source": {"git": "--upload-pack=x"}}, "source.git: '--upload-pack=x' is no URL"),
+    "environment": ({"env": {"A-B": "x"}}, "env.A-B: this is not a valid name of an environment variable"),
+    "two sources": ({"source": {"git": "x", "path": "y"}}, "source: several origins given"),
+    "an option for git": ({"source": {"git": "--upload-pack=x"}}, "source.git: '--upload-pack=x' is not a URL"),
 }
 
 

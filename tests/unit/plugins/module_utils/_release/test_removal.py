@@ -59,9 +59,9 @@ def test_links_are_not_followed(layout: Layout) -> None:
 
 
 PROBLEMS: dict[str, tuple[list[str], list[str], str]] = {
-    "path": (["../etc"], [], "absent: '../etc' is no name of an application"),
-    "present": (["blog"], [], "absent: 'blog' is among apps too"),
-    "purge alone": ([], ["shop"], "purge: 'shop' is not in absent"),
+    "path": (["../etc"], [], "absent: '../etc' is not a valid name of an application"),
+    "present": (["blog"], [], "absent: 'blog' is in apps too. Remove it from one of the two."),
+    "purge alone": ([], ["shop"], "purge: 'shop' is not in absent. Add it there."),
 }
 
 
@@ -201,7 +201,7 @@ def test_what_cannot_be_removed_says_what_to_do(layout: Layout, monkeypatch: pyt
         raise TreeError(f"rm: cannot remove '{path}': Directory not empty")
 
     monkeypatch.setattr(removal.tree, "remove", remove)
-    with pytest.raises(TreeError, match=r"^absent: rm: .*Directory not empty; end what still writes there"):
+    with pytest.raises(TreeError, match=r"^absent: rm: .*Directory not empty. End what still writes there"):
         Removal(layout, ["shop"], [], []).remove(is_check=False)
 
 

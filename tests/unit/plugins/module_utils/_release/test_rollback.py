@@ -60,17 +60,17 @@ def test_twice_is_further_back(layout: Layout) -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"blog": ""}, ["app blog: no release was in service before 01aa; other releases on this host: none"]),
-        ({"wiki": ""}, ["app wiki: has no release in service on this host"]),
-        ({"gone": ""}, ["app gone: has no release in service on this host"]),
+        ({"blog": ""}, ["app blog: no release was live before 01aa. Other releases on this host: none"]),
+        ({"wiki": ""}, ["app wiki: no release is live on this host. Run pyhost.web.site first."]),
+        ({"gone": ""}, ["app gone: no release is live on this host. Run pyhost.web.site first."]),
         (
             {"shop": "02bc"},
-            ["app shop: release '02bc' is not on this host; did you mean '02bb'? in service: 03cc;", "02bb (built 20"],
+            ["app shop: release '02bc' is not on this host. Did you mean '02bb'? Live: 03cc.", "02bb (built 20"],
         ),
         ({"shop": "../02bb"}, ["app shop: release '../02bb' is not on this host"]),
-        ({"../shop": ""}, ["app ../shop: is no name of an application"]),
-        ({"new": ""}, ["app new: rollback: it is among apps too"]),
-        ({"wiki": "", "blog": "ff"}, ["app blog: release 'ff'", "app wiki: has no release in service"]),
+        ({"../shop": ""}, ["app ../shop: this is not a valid name of an application"]),
+        ({"new": ""}, ["app new: rollback: it is in apps too"]),
+        ({"wiki": "", "blog": "ff"}, ["app blog: release 'ff'", "app wiki: no release is live"]),
     ],
 )
 def test_problems(layout: Layout, wanted: dict[str, str], words: list[str]) -> None:

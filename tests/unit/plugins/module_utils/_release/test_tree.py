@@ -84,7 +84,7 @@ UNSEALABLE: dict[str, tuple[Callable[[Path], None], type[Exception], str]] = {
     "hard link to somebody's file": (_hard_link, TreeError, "stolen belongs to the user ID 61003"),
     "file of root": (_root_file, TreeError, "of-root belongs to the user ID 0"),
     "the folder is a link": (_linked_folder, OSError, "code"),
-    "pipe": (lambda code: os.mkfifo(code / "pipe"), TreeError, "pipe is no file, folder or link"),
+    "pipe": (lambda code: os.mkfifo(code / "pipe"), TreeError, "pipe is not a file, folder or link"),
 }
 
 
@@ -213,7 +213,9 @@ def test_names_that_are_not_utf8(code: Path) -> None:
     os.mkfifo(bytes(code) + b"/\xff")
     with pytest.raises(TreeError) as caught:
         tree.seal(code, USER, GROUP)
-    assert str(caught.value).endswith("/\udcff is no file, folder or link; a release must not contain it")
+    assert str(caught.value).endswith(
+        "/\udcff is not a file, folder or link, so a release must not contain it. Remove it."
+    )
 
 
 @pytest.fixture
@@ -257,7 +259,7 @@ def test_publish(release: Path) -> None:
 UNPUBLISHABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing": (lambda static: (static.rename(static.with_name("old")), None)[1], "'static' is neither in the code"),
     "link out": (lambda static: (static / "x").symlink_to("/etc/passwd"), "out of the release .* to /etc/passwd"),
-    "link nowhere": (lambda static: (static / "x").symlink_to("gone"), "leads nowhere"),
+    "link nowhere": (lambda static: (static / "x").symlink_to("gone"), "does not exist"),
     "circle": (lambda static: (static / "x").symlink_to("."), "in a circle"),
 }
 
@@ -278,7 +280,7 @@ def test_links_do_not_multiply_without_end(release: Path, monkeypatch: pytest.Mo
         for name in "ab":
             (static / f"bomb{number}" / name).symlink_to(f"../bomb{number + 1}")
     (static / "bomb31").mkdir()
-    with pytest.raises(TreeError, match="publish more than 200 files again"):
+    with pytest.raises(TreeError, match="publish more than 200 files twice"):
         publish(release, "static")
 
 

@@ -73,14 +73,14 @@ def test_healthy(tmp_path: Path, wsgi: str, health: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("wsgi", "health", "words"),
     [
-        ("app:broken", {}, "health: GET /up answers '500 Internal Server Error'; it must be below 500"),
-        ("app:missing", {"status": [200, 301]}, "'404 Not Found', which is none of health.status (200, 301)"),
+        ("app:broken", {}, "health: GET /up answers '500 Internal Server Error', but the status must be below 500"),
+        ("app:missing", {"status": [200, 301]}, "'404 Not Found', which is not in health.status (200, 301)"),
         ("app:raises", {}, "RuntimeError: in the request"),
         ("app:silent", {}, "answers '500 Internal Server Error'"),
         # With the line in which it hangs.
         ("app:hangs", {"timeout": 1}, "in hangs"),
         ("app:none", {}, "has no 'none'"),
-        ("app:text", {}, "is of type str, which cannot be called"),
+        ("app:text", {}, "app:text is not a callable, but of type str"),
         ("none:app", {}, "No module named 'none'"),
     ],
 )
