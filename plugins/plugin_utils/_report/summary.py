@@ -9,7 +9,8 @@ import typing as t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .report import Item, Model, Report, answers_of
+from ...module_utils._catalog import BACK_ENDS
+from .report import Item, Model, Report, answers_of, worst
 from .table import NOTHING, health, layout, listed
 
 PHASES = (
@@ -24,9 +25,10 @@ TOLD = (
 )  # fmt: skip
 """What of a result matters here."""
 
-# What an application alone has; a back end that keeps more has a folder for it.
+# What an application alone has; a back end that keeps more has a folder for it. Certificates belong to sites.
 OWN = re.compile(
-    r"(?:/etc/pyhost/(?:[^/]+/)?|/etc/systemd/system/pyhost-|/(?:srv|var/lib|var/cache)/pyhost/|pyhost-|user )([^/.]+)"
+    rf"(?:/etc/pyhost/(?:(?:{'|'.join(BACK_ENDS)})/)?(?=[^/]+$)|/etc/systemd/system/pyhost-"
+    r"|/(?:srv|var/lib|var/cache)/pyhost/|pyhost-|user )([^/.]+)"
 )
 LINK = re.compile(r"/srv/pyhost/([^/]+)/current")
 
@@ -98,7 +100,10 @@ def _done(variables: Mapping[str, Item]) -> list[Done]:
 def _rows(
     host: str, model: Model, done: Iterable[Done], there: Mapping[str, Item], given: list[Item], *, check: bool
 ) -> t.Iterator[list[str]]:
-    """Return the rows of a host: C(there) are the applications that it runs, C(given) what its front end answers."""
+    """Return the rows of a host: C(there) are the applications that it runs, C(given) what its front end answers.
+
+    The URL is the one that was asked, and without an answer those under which the application is published.
+    """
     running = {name: str(app["release"]) for name, app in there.items()}
     published = {mount["app"] for site in model["sites"] for mount in site["mounts"]}
     changed: dict[str, Changed] = {}
@@ -109,6 +114,8 @@ def _rows(
     for name, change in sorted(changed.items()):
         answers = there[name]["answers"] if name in there else [one for one in given if one["app"] == name]
         urls = there[name]["urls"] if name in there else [url["url"] for url in model["urls"] if url["app"] == name]
+        if (asked := worst(answers)) and not check:
+            urls = [asked["url"]]
         words = _words(change, running.get(name, ""), check=check) if name in there or name in published else "removed"
         healthy = there.get(name, {}).get("healthy", True) and all(answer["healthy"] for answer in answers)
         yield _row(" " if check or healthy else "!", host, name, words, answers, urls, check=check)
@@ -192,7 +199,7 @@ def _times(done: Mapping[str, list[Done]]) -> str:
         for host, known in done.items()
         if any(one.result.get("changed") for one in known)
     }
-    used = [phase for phase in PHASES if any(one.phase == phase for known in done.values() for one in known)]
+    used = [phase for phase in PHASES if any(round(phases[phase], 1) for phases in spent.values())]
     rows = [["", host, *(f"{phases[phase]:.1f}" for phase in used)] for host, phases in spent.items()]
     return layout([[" ", "SECONDS", *map(str.upper, used)], *rows])
 
