@@ -24,12 +24,10 @@ def files(made: str, dump: t.Callable[[t.Any], str]) -> dict[Path, str]:
         return f"---\n# {made}\n# {comment}\n{dump(data)}"
 
     found = {
-        tasks / "backends.yml": text("Only back ends that have something to do, or had it before.", _backends()),
-        tasks / "frontends.yml": text("The front end of the host.", _frontends()),
-        tasks / "switch.yml": text("Each back end has its own applications, and looks at no others.", _switch()),
-        tasks / "summary.yml": text(
-            "What the tasks of all roles have done by now, and what answers after it.", _summary()
-        ),
+        tasks / "backends.yml": text("Back ends that run applications, and those of earlier runs.", _backends()),
+        tasks / "frontends.yml": text("The front end of this host.", _frontends()),
+        tasks / "switch.yml": text("Each back end switches its own applications.", _switch()),
+        tasks / "summary.yml": text("What the tasks of all roles have done, and what answers after it.", _summary()),
     }
     for name, preset in presets().items():
         words = ", ".join(f"{key}: {value}" for key, value in preset.items())
@@ -43,7 +41,7 @@ def files(made: str, dump: t.Callable[[t.Any], str]) -> dict[Path, str]:
         found[ROOT / "playbooks" / f"{name}.yml"] = text("The playbook site with other defaults.", data)
     for row in BACK_ENDS.values():
         found[ROOT / "roles" / f"backend_{row.name}" / "tasks" / "switch.yml"] = text(
-            "The releases that are next, and nothing else.", _role_switch(row)
+            "Switches to the releases that are next, and changes nothing else.", _role_switch(row)
         )
     return found
 
@@ -83,13 +81,13 @@ def _backends() -> list[Data]:
             f"backend_{name}_health_urls": "{{ __pyhost_host.health_urls }}",
         }
     run = {
-        "name": "Run them",
+        "name": "Run applications",
         **_include("backend_{{ __pyhost_back_end }}", apply={"tags": "backend"}),
         "loop": "{{ __pyhost_host.backends.keys() | select('in', __pyhost_back_ends) }}",
         "loop_control": {"loop_var": "__pyhost_back_end"},
         "tags": "backend",
     }
-    return [{"name": "Run the applications", "vars": variables, "block": [run]}]
+    return [{"name": "Run applications", "vars": variables, "block": [run]}]
 
 
 def _frontends() -> list[Data]:
@@ -102,12 +100,12 @@ def _frontends() -> list[Data]:
             if setting in HOST_KEYS:
                 variables[key.name] = f"{{{{ __pyhost_host.settings.{setting} }}}}"
     publish = {
-        "name": "Publish them",
+        "name": "Publish sites",
         **_include("frontend_{{ __pyhost_host.frontend }}", apply={"tags": "frontend"}),
         "when": "__pyhost_host.frontend | length > 0",
         "tags": "frontend",
     }
-    return [{"name": "Publish the sites", "vars": variables, "block": [publish]}]
+    return [{"name": "Publish sites", "vars": variables, "block": [publish]}]
 
 
 def _switch() -> list[Data]:
@@ -118,12 +116,12 @@ def _switch() -> list[Data]:
             f"backend_{name}_health_urls": "{{ __pyhost_asks | ternary(__pyhost_host.health_urls, []) }}",
         }
     switch = {
-        "name": "Switch to the releases that are next",
+        "name": "Switch releases",
         **_include("backend_{{ __pyhost_back_end }}", tasks_from="switch"),
         "loop": "{{ __pyhost_host.backends | dict2items | selectattr('value') | map(attribute='key') }}",
         "loop_control": {"loop_var": "__pyhost_back_end"},
     }
-    return [{"name": "Switch the applications", "vars": variables, "block": [switch]}]
+    return [{"name": "Switch releases", "vars": variables, "block": [switch]}]
 
 
 def _results() -> list[str]:
@@ -146,7 +144,7 @@ def _registered(data: t.Any) -> t.Iterator[str]:
 def _summary() -> list[Data]:
     models, here = "{{ __pyhost_model.hosts }}", "ansible_play_hosts"
     look = {
-        "name": "Ask what is published",
+        "name": "Check sites",
         "pyhost.web.status": {
             "hosts": models,
             "done": {name: f"{{{{ {name} | default({{}}) }}}}" for name in _results()},
@@ -154,7 +152,7 @@ def _summary() -> list[Data]:
         "register": "__pyhost_status",
     }
     tell = {
-        "name": "Tell what changed",
+        "name": "Show the summary",
         "pyhost.web.status_report": {
             "hosts": models,
             "results": f"{{{{ dict({here} | zip({here} | map('extract', hostvars, '__pyhost_status'))) }}}}",
@@ -176,14 +174,14 @@ def _role_switch(row: BackEnd) -> list[Data]:
     whole = main["pyhost.web.config_set"]
     return [
         {
-            "name": "Activate the releases that are next",
+            "name": "Activate releases",
             "pyhost.web.config_set": {
+                "needed": f"{{{{ __{role}_apps | length > 0 }}}}",
                 "name": role,
                 "partial": True,
                 "files": f"{{{{ __{role}_releases }}}}",
                 **{key: whole[key] for key in ("units", "health_urls", "requests")},
             },
             "register": f"__{role}_done_switch",
-            "when": f"__{role}_apps | length > 0",
         }
     ]

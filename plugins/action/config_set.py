@@ -9,9 +9,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
-
-from ..plugin_utils._action import HostAction
+from ..plugin_utils._action import Failure, HostAction
 from ..plugin_utils._render import render
 
 
@@ -39,5 +37,5 @@ class ActionModule(HostAction):
         search_path.append(str(Path(__file__).parents[2] / "playbooks" / "templates"))
         rendered = render(_plain(args), search_path)
         if rendered.problems:
-            raise AnsibleActionFail("\n".join(rendered.problems))
+            raise Failure("\n".join(rendered.problems))
         return self.execute(rendered.options, variables)

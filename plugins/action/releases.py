@@ -9,10 +9,8 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
-
 from ..module_utils._contents import file_digest
-from ..plugin_utils._action import HostAction, folders
+from ..plugin_utils._action import Failure, HostAction, folders
 from ..plugin_utils._source_folder import FolderError, Source, digest, find, pack, source
 
 MOST_NAMES = 12
@@ -95,7 +93,7 @@ class ActionModule(HostAction):
                     try:
                         pack(origin, file)
                     except OSError as problem:
-                        raise AnsibleActionFail(
+                        raise Failure(
                             f"source.path: {problem}. The folder changed while it was read. Run again."
                         ) from None
                 else:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._text import counted, one_line
+from ..plugin_utils._action import Failure
 from ..plugin_utils._items.roles import WRITTEN_AS
 from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
@@ -86,7 +87,7 @@ class ActionModule(ActionBase):
         try:
             models = resolve(fleet)
         except Invalid as error:
-            raise AnsibleActionFail(
+            raise Failure(
                 f"The inventory has {counted(len(error.problems), 'problem')}. No host was changed.\n"
                 + "\n".join(f"- {line}" for line in lines(error.problems))
             ) from None

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-
 from ..module_utils._contents import file_digest
 from ..module_utils._packages.archive import CHECKSUM
-from ..plugin_utils._action import HostAction, folders
+from ..plugin_utils._action import Failure, HostAction, folders
 from ..plugin_utils._source_folder import FolderError, find
 
 
@@ -29,11 +27,11 @@ class ActionModule(HostAction):
                 path = find(origin, folders(variables))
                 args["digest"] = file_digest(path)
             except (FolderError, OSError) as problem:
-                raise AnsibleActionFail(str(problem)) from problem
+                raise Failure(str(problem)) from problem
             checksum = str(args.get("checksum") or "")
             # Of one in another form the module says what is wrong.
             if CHECKSUM.fullmatch(checksum) and checksum != f"sha256:{args['digest']}":
-                raise AnsibleActionFail(f"checksum: {origin} has the checksum sha256:{args['digest']}, not {checksum}")
+                raise Failure(f"checksum: {origin} has the checksum sha256:{args['digest']}, not {checksum}")
         result = self.execute(args, variables)
         if "needed" in result and path:
             result = self.execute({**args, "upload": self.upload(path, path.name)}, variables)

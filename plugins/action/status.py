@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-
-from ..plugin_utils._action import HostAction
+from ..plugin_utils._action import Failure, HostAction
 from ..plugin_utils._report.report import wanted
 from ..plugin_utils._report.summary import registered
 
@@ -23,7 +21,7 @@ class ActionModule(HostAction):
         """Return what the module returns."""
         models, host = args.pop("hosts", None), str(variables.get("inventory_hostname"))
         if not isinstance(models, t.Mapping) or host not in models:
-            raise AnsibleActionFail(f"hosts: no model of {host}. Pass `hosts` from the result of pyhost.web.resolve.")
+            raise Failure(f"hosts: no model of {host}. Pass `hosts` from the result of pyhost.web.resolve.")
         done = args.pop("done", None) or {}
         args["wanted"] = wanted(models, host)
         args.setdefault("url", models[host]["settings"]["probe_url"])

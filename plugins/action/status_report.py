@@ -9,10 +9,10 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._text import LONGEST, clean, counted
+from ..plugin_utils._action import Failure
 from ..plugin_utils._report.page import page
 from ..plugin_utils._report.report import Report, report
 from ..plugin_utils._report.summary import summary
@@ -68,10 +68,10 @@ class ActionModule(ActionBase):
             try:
                 path.write_text(text, encoding="utf-8")
             except OSError as problem:
-                raise AnsibleActionFail(f"file: {path} cannot be written: {problem.strerror}") from problem
+                raise Failure(f"file: {path} cannot be written: {problem.strerror}") from problem
             self._display.display(f"\nThe status is in {path}\n")
         if args["strict"] and found["problems"]:
-            raise AnsibleActionFail(
+            raise Failure(
                 f"{counted(len(found['problems']), 'problem')}:\n"
                 + "\n".join(f"- {problem}" for problem in found["problems"])
             )

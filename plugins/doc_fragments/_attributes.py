@@ -20,6 +20,16 @@ attributes:
     platforms: Debian
 """
 
+    NEEDED = r"""
+options:
+  needed:
+    description:
+      - Whether this task has anything to do. With V(false) it ends on the controller as C(ok). C(when) would
+        print C(skipping) instead, which reads as if something were missing.
+    type: bool
+    default: true
+"""
+
     CONTROLLER = r"""
 attributes:
   check_mode:

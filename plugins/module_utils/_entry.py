@@ -19,6 +19,9 @@ from ._text import LONGEST, clean, printable, unforeseen
 
 Params = Mapping[str, t.Any]
 
+NEEDED: dict[str, t.Any] = {"needed": {"type": "bool", "default": True}}
+"""For the modules whose action uses it."""
+
 
 @dataclass(frozen=True)
 class Secrets:

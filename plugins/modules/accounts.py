@@ -48,7 +48,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Make the accounts of three applications, two of which share theirs
+- name: Create the accounts of three applications, two of which share theirs
   pyhost.web.accounts:
     apps:
       - {name: shop, user: shop}

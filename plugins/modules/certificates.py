@@ -72,7 +72,7 @@ options:
   acme_email:
     description: Where the ACME server writes to; left out, nowhere.
     type: str
-extends_documentation_fragment: pyhost.web._attributes
+extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
     details: Reports what would be made, issued and removed; touches nothing and asks no ACME server.
@@ -83,7 +83,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Prepare the certificates
+- name: Prepare certificates
   pyhost.web.certificates:
     certificates:
       - {name: shop, domains: [shop.example.org], source: acme}
@@ -93,7 +93,7 @@ EXAMPLES = r"""
 - name: Configure the server, which answers /.well-known/acme-challenge/ from /var/lib/pyhost/.acme
   ansible.builtin.import_tasks: server.yml
 
-- name: Get what an ACME server has to issue
+- name: Request certificates
   pyhost.web.certificates:
     state: issued
     acme_email: hostmaster@example.org
@@ -147,7 +147,6 @@ pending:
 """
 
 import functools
-import time
 import typing as t
 from collections.abc import Sequence
 
@@ -158,6 +157,7 @@ from ..module_utils._errors import PyhostError
 from ..module_utils._tls.certificates import Acme, Certificates, wanted_of
 
 ARGUMENTS: dict[str, t.Any] = {
+    **_entry.NEEDED,
     "state": {"type": "str", "choices": ["prepared", "issued"], "default": "prepared"},
     "certificates": {
         "type": "list",
@@ -197,12 +197,10 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
 
     server = {"server": params["acme_server"]} if params["acme_server"] else {}
     acme = Acme(email=params["acme_email"] or "", **server)
-    begin = time.monotonic()
     certificates = Certificates(run, wanted_of(params["certificates"]), acme, module.check_mode)
     outcome = certificates.prepare() if params["state"] == "prepared" else certificates.issue()
     result = {
         "changed": outcome.changed,
-        "seconds": round(time.monotonic() - begin, 1),
         **{key: getattr(outcome, key) for key in ("made", "removed", "units", "ready", "digests", "pending")},
     }
     if outcome.failures:

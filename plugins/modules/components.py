@@ -26,7 +26,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Find what earlier runs have set up
+- name: Find installed components
   pyhost.web.components:
   register: there
 """

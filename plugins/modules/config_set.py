@@ -282,7 +282,7 @@ options:
   generation:
     description: Set by the action.
     type: str
-extends_documentation_fragment: pyhost.web._attributes
+extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
     details: Compares, and tests in a copy where the server is installed; changes nothing.
@@ -293,7 +293,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Put the sites in service
+- name: Publish sites
   pyhost.web.config_set:
     name: frontend_nginx
     variables:
@@ -316,7 +316,7 @@ EXAMPLES = r"""
       url: http://127.0.0.1/
       host: generation.pyhost.invalid
 
-- name: Put the applications in service
+- name: Configure and start applications
   pyhost.web.config_set:
     name: backend_uwsgi
     files:
@@ -444,6 +444,7 @@ from ..module_utils._web import encrypted
 STATE = Path(MANIFESTS)
 
 ARGUMENTS: dict[str, t.Any] = {
+    **_entry.NEEDED,
     "name": {"type": "str", "required": True},
     "variables": {"type": "dict", "default": {}},
     "files": {

@@ -26,7 +26,7 @@ options:
     description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
     type: int
     default: 120
-extends_documentation_fragment: pyhost.web._attributes
+extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
     details: Reports what would be installed, and touches nothing.
@@ -73,13 +73,14 @@ from ..module_utils import _entry
 from ..module_utils._packages.apt import Host, Packages, apt_run
 
 SPEC = {
+    **_entry.NEEDED,
     "name": {"type": "list", "elements": "str", "required": True},
     "lock_timeout": {"type": "int", "default": 120},
 }
 
 
 def _work(module: AnsibleModule) -> dict[str, t.Any]:
-    packages = Packages(Host(apt_run), **module.params)
+    packages = Packages(Host(apt_run), module.params["name"], module.params["lock_timeout"])
     missing = packages.missing()
     if not module.check_mode:
         packages.install(missing)

@@ -225,7 +225,7 @@ options:
     type: list
     elements: str
     default: []
-extends_documentation_fragment: pyhost.web._attributes
+extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
     details:
@@ -373,6 +373,7 @@ APP = {
 }
 
 SPEC = {
+    **_entry.NEEDED,
     # Secrets are masked here, value by value: Ansible would mask every "1" in every result.
     "apps": {"type": "list", "elements": "dict", "default": [], "options": APP, "no_log": True},
     "build_env": {"type": "dict", "default": {}, "no_log": True},

@@ -46,7 +46,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Resolve the inventory
+- name: Check descriptions of applications
   pyhost.web.resolve:
   run_once: true
   register: __pyhost_model

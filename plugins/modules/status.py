@@ -48,12 +48,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Resolve the inventory
+- name: Check descriptions of applications
   pyhost.web.resolve:
   run_once: true
   register: __pyhost_model
 
-- name: Look at what runs
+- name: Inspect hosts
   pyhost.web.status:
     hosts: "{{ __pyhost_model.hosts }}"
   become: true

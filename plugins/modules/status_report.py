@@ -57,7 +57,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Tell what was found
+- name: Show the status
   pyhost.web.status_report:
     hosts: "{{ __pyhost_model.hosts }}"
     results: "{{ dict(ansible_play_hosts_all | zip(__pyhost_found)) }}"

@@ -10,7 +10,9 @@ import typing as t
 from abc import abstractmethod
 from pathlib import Path
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._text import clean, one_line
@@ -34,13 +36,55 @@ def refusal(result: t.Mapping[str, t.Any], user: str) -> str:
     )
 
 
+class Failure(AnsibleActionFail):
+    """Ends a task. Ansible prints the whole text, and below it the result, which repeats only the first line."""
+
+    def __init__(self, text: str) -> None:
+        """Keep the text."""
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        """Return the whole text."""
+        return self._text
+
+    @property
+    def message(self) -> str:
+        """Return what the result has as C(msg)."""
+        return first_line(self._text)
+
+
+def first_line(text: str) -> str:
+    """Return what is wrong, without the list or the quotation below it."""
+    return text.strip().partition("\n")[0].rstrip(":")
+
+
+def failed(result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the result of a module that failed as a reader needs it: the whole message is part of the exception."""
+    kept = {key: value for key, value in result.items() if key not in ("ansible_facts", "seconds")}
+    return {**kept, "msg": first_line(str(result.get("msg", "")))}
+
+
+def silent(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the variables of a host so that Ansible does not warn that it has found a Python there by itself.
+
+    The modules need nothing but its standard library. A choice of the user is left alone.
+    """
+    _mode, origin = constants.config.get_config_value_and_origin("INTERPRETER_PYTHON", variables=dict(variables))
+    chosen = {} if origin != "default" else {"ansible_python_interpreter": "auto_silent"}
+    return {**variables, **chosen}
+
+
 def folders(variables: t.Mapping[str, t.Any]) -> list[Path]:
     """Return where relative paths of a user begin: the folders of the inventory and of the playbook."""
     return [Path(variables[key]) for key in ("inventory_dir", "playbook_dir") if variables.get(key)]
 
 
 class HostAction(ActionBase):
-    """Runs its module, and tells how long that took, as seen from the controller (C(seconds))."""
+    """Runs its module, and tells how long that took, as seen from the controller (C(seconds)).
+
+    A task with C(needed=false) ends here. C(when) would print a line C(skipping) for it, in every run of most hosts.
+    """
 
     MODULE: str
     _supports_check_mode = True
@@ -53,12 +97,15 @@ class HostAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
         super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        if not boolean(args.pop("needed", True)):
+            return {"changed": False}
         begin = time.monotonic()
         try:
-            result = self.work(dict(self._task.args), task_vars or {})
+            result = self.work(args, silent(task_vars or {}))
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return {**result, "seconds": round(time.monotonic() - begin, 1)}
+        return failed(result) if result.get("failed") else {**result, "seconds": round(time.monotonic() - begin, 1)}
 
     def execute(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the module once."""
@@ -66,7 +113,7 @@ class HostAction(ActionBase):
         result: dict[str, t.Any] = clean(self._execute_module(self.MODULE, args, task_vars=variables))
         why = refusal(result, self._get_remote_user() or "the user of the connection")
         if why:
-            raise AnsibleActionFail(why)
+            raise Failure(why)
         return result
 
     def upload(self, path: Path, name: str) -> str:

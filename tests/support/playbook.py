@@ -38,9 +38,20 @@ def run(*hosts: Host, **variables: t.Any) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def failures_by_host(output: str) -> dict[str, str]:
+    """Return the whole message of each host that could not do its task.
+
+    Ansible prints it above the result, which has only the first line, and once for all hosts with the same message.
+    """
+    whole = re.findall(r"(?ms)^\[ERROR\]: Task failed: (?:Module failed: )?(.*?)\nOrigin: ", output)
+    found = re.findall(r"^fatal: \[(\S+)\]: FAILED! => ({.*})$", output, re.MULTILINE)
+    lines = {host: str(json.loads(result)["msg"]) for host, result in found}
+    return {host: next((text for text in whole if text.startswith(line)), line) for host, line in lines.items()}
+
+
 def messages(output: str) -> list[str]:
-    """Return what each host was told that could not do its task."""
-    return [json.loads(failure)["msg"] for failure in re.findall(r"FAILED! => ({.*})", output)]
+    """Return the messages of all hosts that could not do their task."""
+    return list(failures_by_host(output).values())
 
 
 def converge(*hosts: Host, **variables: t.Any) -> str:

@@ -91,7 +91,7 @@ def test_kills() -> None:
     with no_request_fails():
         for moments in zip(*[iter(MOMENTS)] * len(HOSTS), strict=True):
             if "prepares the switch" in moments:
-                _killed_at_the_task("Activate the releases that are next")
+                _killed_at_the_task("Activate releases")
             _killed_when_they(moments)
             _all_are_whole(before)
         converge(*HOSTS, **VARIABLES)

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.support.playbook import converge, messages, removed, run, told, would
+from tests.support.playbook import converge, failures_by_host, messages, removed, run, told, would
 from tests.support.visitor import Visitor, address, hosts, visiting
 
 HOSTS = hosts()
@@ -62,8 +62,8 @@ def test_a_mistake_in_an_extra_line_changes_nothing(lines: str, words: str) -> N
         code, output = run(*HOSTS, shop={"extra": {"nginx": lines}})
     assert code != 0
     for host in HOSTS:
-        told = next(line for line in output.splitlines() if f"[{host.backend.hostname}]: FAILED!" in line)
-        assert words in told.replace('\\"', '"')
+        told = failures_by_host(output)[host.backend.hostname]
+        assert words in told
         assert "application shop" in told
         assert "/etc/nginx/pyhost/sites/shop.example.conf:" in told
     assert _files() == before

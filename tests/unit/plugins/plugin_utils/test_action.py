@@ -8,7 +8,14 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyhost.web.plugins.plugin_utils._action import HostAction, folders, refusal
+from ansible_collections.pyhost.web.plugins.plugin_utils._action import (
+    Failure,
+    HostAction,
+    failed,
+    folders,
+    refusal,
+    silent,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +76,37 @@ def test_what_a_module_says_does_not_steer_the_terminal() -> None:
     said = {"msg": "\x1b[31mred\ud800", "diff": [{"before": "a\r\n\tb\n"}], "count": 7, "nothing": None}
     found = _Action(said).work({}, {})
     assert found == {"msg": "\\x1b[31mred\\ud800", "diff": [{"before": "a\\r\n\tb\n"}], "count": 7, "nothing": None}
+
+
+MESSAGE = "app shop: setup[0] failed:\nno such table\nno rows"
+
+
+def test_the_result_repeats_only_the_first_line() -> None:
+    error = Failure(MESSAGE)
+    assert (error.message, str(error)) == ("app shop: setup[0] failed", MESSAGE)
+    whole = {"failed": True, "msg": MESSAGE, "seconds": 9.2, "ansible_facts": {"a": 1}, "exception": MESSAGE, "line": 3}
+    brief = {"failed": True, "msg": error.message, "exception": MESSAGE, "line": 3}
+    assert failed(whole) == brief
+
+
+@pytest.mark.parametrize(
+    ("given", "interpreter"),
+    [
+        ({}, "auto_silent"),
+        ({"ansible_python_interpreter": "/opt/python"}, "/opt/python"),
+        ({"ansible_python_interpreter": "auto"}, "auto"),
+    ],
+)
+def test_only_a_python_that_nobody_has_chosen_is_found_silently(
+    given: dict[str, str], interpreter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANSIBLE_PYTHON_INTERPRETER", raising=False)
+    assert silent({**given, "other": 1}) == {"ansible_python_interpreter": interpreter, "other": 1}
+
+
+def test_a_choice_in_the_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", "auto")
+    assert silent({"other": 1}) == {"other": 1}
 
 
 def test_where_relative_paths_begin() -> None:
