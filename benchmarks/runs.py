@@ -2,7 +2,7 @@
 
 How long runs of the playbook and of the front ends' roles take on a container of Debian 13, one after the other on the
 same machine. Seconds depend on the machine; compare only those of one run.
-Without names: applications and all front ends (Cherokee where PYHOST_CHEROKEE_ARCHIVE names an archive).
+Without names: applications and all front ends (Cherokee if PYHOST_CHEROKEE_ARCHIVE names an archive).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from plugins.module_utils._catalog import FRONT_ENDS
+from plugins.module_utils._catalog import BACK_ENDS, DEFAULT_BACK_END, DEFAULT_FRONT_END, FRONT_ENDS
+from tests.support.visitor import HANDED_IN, is_here
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "pyhost-benchmark"
@@ -66,7 +67,8 @@ def row(what: str, seconds: float, unit: float) -> None:
 
 def applications() -> None:
     """Measure the playbook with 1, 10 and 100 applications."""
-    print("\n| applications, nginx and uWSGI | seconds | to one application, nothing to do |\n|---|---|---|")
+    servers = f"{FRONT_ENDS[DEFAULT_FRONT_END].title} and {BACK_ENDS[DEFAULT_BACK_END].title}"
+    print(f"\n| applications, {servers} | seconds | to one application, nothing to do |\n|---|---|---|")
     with container():
         unit = 0.0
         for count in (1, 10, 100):
@@ -88,7 +90,7 @@ def sites(server: str) -> None:
         mount = {"app": "shop", "endpoints": ["/run/pyhost/shop.sock"]}
         given = [{"domains": [name], "mounts": [mount]} for name in names]
         given[-1] = {**given[-1], "mounts": [{**mount, **last}]}
-        archive = {"frontend_cherokee_archive": os.environ.get("PYHOST_CHEROKEE_ARCHIVE", "")}
+        archive = {f"frontend_{server}_archive": os.environ[HANDED_IN[server]]} if server in HANDED_IN else {}
         return {"server": server, f"frontend_{server}_sites": given, **archive}
 
     print(f"\n| {server} | seconds | to one site, nothing to do |\n|---|---|---|")
@@ -107,7 +109,7 @@ def sites(server: str) -> None:
 
 def main() -> None:
     """Measure what is asked for."""
-    everything = [name for name in FRONT_ENDS if name != "cherokee" or os.environ.get("PYHOST_CHEROKEE_ARCHIVE")]
+    everything = [name for name in FRONT_ENDS if is_here(name)]
     for name in sys.argv[1:] or ["applications", *everything]:
         if name == "applications":
             applications()

@@ -14,6 +14,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from plugins.module_utils._catalog import DEFAULT_BACK_END, DEFAULT_FRONT_END
+
 ROOT = Path(__file__).resolve().parent.parent
 NAMED = re.compile(r"pyhost\.web\.(\w+)")
 IMPORTED = re.compile(r"^\s*(?:from|import) (\.*[\w.]+)(?: import ([\w, ]+))?", re.MULTILINE)
@@ -22,12 +24,19 @@ TEXT = {".py", ".yml", ".j2", ""}
 # Where servers are wired that a host need not have.
 PLAYBOOKS = "playbooks/"
 # Roles of hosts that nobody configured otherwise.
-USUAL = {"app", "backend_uwsgi", "frontend_nginx"}
+USUAL = {"app", f"backend_{DEFAULT_BACK_END}", f"frontend_{DEFAULT_FRONT_END}"}
 
 PREFIXES = {
     "sanity": ("plugins/", "roles/", "meta/", "tests/sanity/", "tools/sanity"),
     "importer": ("plugins/", "roles/", "playbooks/", "meta/", "galaxy.yml", "README.md", "tools/importer"),
-    "demo": ("examples/", "tools/demo", "tools/containers", "roles/app/", "roles/frontend_nginx/", "roles/backend_"),
+    "demo": (
+        "examples/",
+        "tools/demo",
+        "tools/containers",
+        "roles/app/",
+        f"roles/frontend_{DEFAULT_FRONT_END}/",
+        "roles/backend_",
+    ),
 }
 
 
@@ -85,8 +94,12 @@ def scenario(name: str) -> set[str]:
     folder = _below(f"molecule/{name}")
     words = " ".join((ROOT / file).read_text(errors="replace") for file in folder)
     roles = {path.name for path in (ROOT / "roles").iterdir()}
-    # Tests that read the catalog publish every combination.
-    wired = roles if "_catalog" in words else USUAL | {role for role in roles if _names(role, words)}
+    # What reads the catalog, or has an application for each of its back ends, needs all of them.
+    wired = (
+        roles
+        if "_catalog" in words or "each_back_end" in words
+        else USUAL | {role for role in roles if _names(role, words)}
+    )
     seen: set[str] = set()
     left = folder | _below(".config/molecule") | _below("tools/path")
     left |= {"tools/containers", "tools/base-images", "tools/molecule"}

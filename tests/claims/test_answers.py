@@ -7,6 +7,7 @@ import time
 
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, INSIDE_THE_FRONT_END
 from tests.claims.claims import Cell, app, claim
 from tests.support.visitor import Visitor
 
@@ -60,8 +61,9 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     assert visitor.ask("/crash").status == 500
     assert visitor.ask("/env").status == 200
     # What the front end runs itself writes to the site's log there. A log may have what visitors sent, in any encoding.
-    journal, file = "journalctl --no-pager --output cat --unit pyhost-%s", "cat /var/log/apache2/%s.example.error.log"
-    log = file if visitor.protocol == "wsgi" else journal
+    inside = visitor.protocol == INSIDE_THE_FRONT_END
+    file = f"cat {FRONT_ENDS[visitor.front_end].logs}/%s.example.error.log"
+    log = file if inside else "journalctl --no-pager --output cat --unit pyhost-%s"
     words = "RuntimeError: probe: an exception that nobody catches"
     # The journal is written a moment later.
     look = f"for _ in $(seq 100); do {log} | grep --text --quiet %s && exit; sleep 0.2; done; exit 1"
@@ -74,7 +76,8 @@ def test_wsgiref_validates(visitor: Visitor) -> None:
     assert visitor.ask("/upload/validated", "POST", body=b"abc").json()["length"] == 3
 
 
-VERSION = re.compile(rb"(nginx|apache|lighttpd|cherokee|python|wsgi|flup|debian)[^\r\n]{0,3}[0-9]")
+SOFTWARE = "|".join([*FRONT_ENDS, *BACK_ENDS, "python", "wsgi", "debian"])
+VERSION = re.compile(rf"({SOFTWARE})[^\r\n]{{0,3}}[0-9]".encode())
 
 
 @claim
@@ -119,7 +122,7 @@ def test_every_answer_has_the_security_headers(visitor: Visitor) -> None:
 
 def test_the_page_for_an_application_that_is_gone(cells: list[Cell]) -> None:
     # One of each host; what the front end runs itself goes with it.
-    for cell in {cell.front: cell for cell in cells if cell.probe.protocol != "wsgi"}.values():
+    for cell in {cell.front: cell for cell in cells if cell.probe.protocol != INSIDE_THE_FRONT_END}.values():
         expected = _security_headers(cell.visitor)
         units = f"pyhost-{cell.probe.app}.socket pyhost-{cell.probe.app}.service"
         cell.back.check_output(f"systemctl stop {units}")

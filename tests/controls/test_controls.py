@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 from pathlib import Path
@@ -12,14 +11,16 @@ import yaml
 from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
+from tests.support.visitor import FRONT_END
 
-SERVER = os.environ.get("PYHOST_FRONTEND", "nginx")
-ROW = FRONT_ENDS[SERVER]
+ROW = FRONT_ENDS[FRONT_END]
 SETTINGS = f"UNIT={ROW.unit.removesuffix('.service')} CONFIGURATION={ROW.config}"
 CONTROLS = yaml.safe_load(Path(__file__).with_name("controls.yml").read_text())["controls"]
 
 
-@pytest.mark.parametrize("control", [control for control in CONTROLS if SERVER in control], ids=lambda one: one["asks"])
+@pytest.mark.parametrize(
+    "control", [control for control in CONTROLS if FRONT_END in control], ids=lambda one: one["asks"]
+)
 def test_control(host: Host, control: dict[str, t.Any]) -> None:
-    check = control[SERVER]
+    check = control[FRONT_END]
     assert re.fullmatch(check["says"], host.run(f"{SETTINGS}; {check['command']}").stdout.strip())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
 from tests.support.processes import main_process_of, start_in_vain
-from tests.support.visitor import probes, scenario_hosts
+from tests.support.visitor import FRONT_END, probes, scenario_hosts
 
 testinfra_hosts = scenario_hosts()
 
-SERVER = FRONT_ENDS[os.environ.get("PYHOST_FRONTEND", "nginx")]
+SERVER = FRONT_ENDS[FRONT_END]
 SERVICE = SERVER.unit
 # Without it the server does not start.
 FILE = f"{SERVER.config}/{Path(SERVER.config).name}.conf"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import FRONT_ENDS
 from tests.support.tls import Handshake, handshake
 from tests.support.visitor import address, hosts
 
 WEB = [host for host in hosts() if not host.backend.hostname.endswith("-acme")]
 (ACME,) = (host for host in hosts() if host.backend.hostname.endswith("-acme"))
 
+FRONT_ENDS_WITH_TLS = [name for name, row in FRONT_ENDS.items() if row.tls]
+
 LATER = {
-    "frontend": "apache",
+    "frontend": FRONT_ENDS_WITH_TLS[-1],
     "own": {
         "certificate": ACME.file("/etc/pebble/own.pem").content_string,
         "key": ACME.file("/etc/pebble/own.key").content_string,

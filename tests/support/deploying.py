@@ -6,11 +6,13 @@ import time
 import typing as t
 from contextlib import contextmanager
 
+from tests.support.each_back_end import APPS
 from tests.support.playbook import converge
 from tests.support.visitor import KINDS, Visitor, address, hosts, traffic
 
 HOSTS = hosts()
-MOUNTS = {"on-uwsgi": "", "on-flup": "/sub", "on-mod-wsgi": ""}
+# One is below a mount point.
+MOUNTS = {app: "/sub" if app == "on-flup" else "" for app in APPS}
 CHOSEN = ",".join(MOUNTS)
 BYSTANDER = "bystander"
 

@@ -24,6 +24,19 @@ import yaml
 from testinfra import get_host
 from testinfra.host import Host
 
+from plugins.module_utils._catalog import DEFAULT_FRONT_END, FRONT_ENDS
+
+FRONT_END = os.environ.get("PYHOST_FRONTEND", DEFAULT_FRONT_END)
+"""The front end of the scenario."""
+
+HANDED_IN = {name: f"PYHOST_{name.upper()}_ARCHIVE" for name, row in FRONT_ENDS.items() if not row.package}
+"""Front ends that no distribution has: the variable of the environment that names an archive of each."""
+
+
+def is_here(front_end: str) -> bool:
+    """Return whether a front end can be installed."""
+    return front_end not in HANDED_IN or bool(os.environ.get(HANDED_IN[front_end]))
+
 
 def scenario_hosts() -> list[str]:
     """Return the scenario's containers as testinfra addresses them."""
@@ -54,8 +67,8 @@ class Probe:
 
 def probes() -> list[Probe]:
     """Return the scenario's probes, which PYHOST_PROBES lists as ``APP[/MOUNT]:PROTOCOL``."""
-    if os.environ.get("PYHOST_FRONTEND") == "cherokee" and not os.environ.get("PYHOST_CHEROKEE_ARCHIVE"):
-        pytest.skip("PYHOST_CHEROKEE_ARCHIVE names no archive of an installed Cherokee", allow_module_level=True)
+    if not is_here(FRONT_END):
+        pytest.skip(f"{HANDED_IN[FRONT_END]} names no archive of {FRONT_END}", allow_module_level=True)
     listed = os.environ.get("PYHOST_PROBES", "probe:uwsgi probe-sub/sub:uwsgi").split()
     parsed = (re.fullmatch(r"([a-z-]+)(/[a-z]+)?:([a-z]+)", probe) for probe in listed)
     return [Probe(found[1], found[2] or "", found[3]) for found in parsed if found]
@@ -110,7 +123,7 @@ class Visitor:
     mount: str = ""
     port: int = 80
     protocol: str = "uwsgi"
-    front_end: str = field(default_factory=lambda: os.environ.get("PYHOST_FRONTEND", "nginx"))
+    front_end: str = FRONT_END
 
     def differs(self, claim: str) -> bool:
         """Return whether differences.yml says that this front end keeps the claim in another way."""

@@ -99,6 +99,26 @@ def test_the_docs_name_them(project: Path) -> None:
     assert " echo scgi " in pairs
 
 
-def test_other_roles_give_way_to_them(project: Path) -> None:
-    defaults = yaml.safe_load((project / "roles" / "frontend_nginx" / "defaults" / "main.yml").read_text())
-    assert "frontend_mirror" in defaults["frontend_nginx_replaces"]
+def test_the_summary_has_what_they_do(project: Path) -> None:
+    look, _tell = yaml.safe_load((project / "playbooks" / "tasks" / "summary.yml").read_text())
+    done = look["pyhost.web.status"]["done"]
+    assert {"__backend_echo_done_switch", "__frontend_mirror_done_publish"} <= set(done)
+
+
+def test_nothing_of_other_servers_changes(project: Path) -> None:
+    """By hand there are the row, the file and the role; the rest is generated, and none of it is another role's."""
+    changed = {
+        str(path.relative_to(project))
+        for folder in NEEDED
+        for path in (project / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+        for before in [ROOT / path.relative_to(project)]
+        if not before.exists() or before.read_bytes() != path.read_bytes()
+    }
+    assert {path for path in changed if path.startswith("plugins/")} == {
+        "plugins/module_utils/_catalog.py",
+        "plugins/plugin_utils/_servers/echo.py",
+        "plugins/plugin_utils/_servers/mirror.py",
+    }
+    assert {path.split("/")[1] for path in changed if path.startswith("roles/")} == {"backend_echo", "frontend_mirror"}
+    assert {path for path in changed if path.startswith(("tests/", "tools/"))} <= {"tests/unit/messages.txt"}

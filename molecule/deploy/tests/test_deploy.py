@@ -20,6 +20,7 @@ from tests.support.deploying import (
     visitors,
     words,
 )
+from tests.support.each_back_end import APPS
 from tests.support.packages import upgrade
 from tests.support.playbook import converge, messages, run, told
 from tests.support.processes import main_process, main_process_of
@@ -187,10 +188,10 @@ def test_a_package_upgrade_of_nginx_where_debian_may_not_restart_it() -> None:
 
 def test_changes_in_every_part_at_once() -> None:
     """A site has one more domain and a line of its own, a neighbour goes, each has one process more."""
-    apps = {
-        "on-uwsgi": {"domains": ["on-uwsgi.example", "new.example"], "extra": {"nginx": "add_header X-Changed yes;"}},
-        "on-flup": {"domains": ["on-flup.example"], "path": "/sub", "backend": "flup"},
-        "on-mod-wsgi": {"domains": ["on-mod-wsgi.example"], "backend": "mod_wsgi"},
+    apps = {app: {**APPS[app], "path": mount or "/"} for app, mount in MOUNTS.items()}
+    apps["on-uwsgi"] |= {
+        "domains": ["on-uwsgi.example", "new.example"],
+        "extra": {"nginx": "add_header X-Changed yes;"},
     }
     before = [main_process(host, app) for host in HOSTS for app in MOUNTS]
     with no_request_fails(but_of=BYSTANDER):

@@ -19,14 +19,12 @@ from tests.claims import test_answers, test_bodies, test_environment, test_files
 from tests.claims.claims import NEEDS_NOTHING, SEEN, Cell
 from tests.support.packages import upgrade
 from tests.support.playbook import converge
-from tests.support.visitor import Probe, Request, address, hosts, traffic
+from tests.support.visitor import HANDED_IN, Probe, Request, address, hosts, is_here, traffic
 from tools import pairs
 from tools.pairs import Way
 
 HOSTS = hosts()
-# What no distribution has is handed in: front end -> variable of the environment.
-HANDED_IN = {name: f"PYHOST_{name.upper()}_ARCHIVE" for name, row in FRONT_ENDS.items() if not row.package}
-PUBLISHED = [name for name in FRONT_ENDS if name not in HANDED_IN or os.environ.get(HANDED_IN[name])]
+PUBLISHED = [name for name in FRONT_ENDS if is_here(name)]
 NEIGHBOUR = {
     "domains": ["neighbour.example"],
     "source": {"path": f"{pairs.ROOT}/tests/support/probe"},

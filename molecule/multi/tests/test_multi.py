@@ -12,6 +12,7 @@ from testinfra.host import Host
 
 from plugins.module_utils._catalog import FRONT_ENDS
 from plugins.plugin_utils._model.topology import stable_port
+from tests.support.each_back_end import APPS
 from tests.support.playbook import converge, run
 from tests.support.visitor import Visitor, address, hosts, traffic
 
@@ -19,7 +20,6 @@ HOSTS = {str(host.backend.hostname).rpartition("-")[2]: host for host in hosts()
 PUBLISHERS = [name for name in FRONT_ENDS if name in HOSTS]
 FRONTS = [HOSTS[name] for name in PUBLISHERS]
 BACKS = [HOSTS[name] for name in ("one", "two", "three")]
-APPS = ("on-uwsgi", "on-flup", "on-mod-wsgi")
 VISITORS = [
     Visitor(address(front), f"{app}.example", front_end=name)
     for name, front in zip(PUBLISHERS, FRONTS, strict=True)

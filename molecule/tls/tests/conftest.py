@@ -7,18 +7,17 @@ import subprocess
 import pytest
 from testinfra.host import Host
 
-from plugins.module_utils._catalog import FRONT_ENDS
-from tests.support.certificates import ACME, LATER, WEB, release
+from tests.support.certificates import ACME, FRONT_ENDS_WITH_TLS, LATER, WEB, release
 from tests.support.playbook import PLAIN, command, converge, would
 
 
-@pytest.fixture(scope="session", params=[name for name, row in FRONT_ENDS.items() if row.tls])
+@pytest.fixture(scope="session", params=FRONT_ENDS_WITH_TLS)
 def front_end(request: pytest.FixtureRequest) -> str:
     """Each takes over from the one before, and has something to do besides."""
     name = str(request.param)
-    if name == "nginx":
+    if name == FRONT_ENDS_WITH_TLS[0]:
         assert "Nothing would change." in would(*WEB)
-    elif name == "lighttpd":
+    elif name != LATER["frontend"]:
         converge(*WEB, **{key: value for key, value in LATER.items() if key != "own"} | {"frontend": name})
     else:
         words = [*command(WEB, LATER), "--diff", "-vvv"]

@@ -33,7 +33,7 @@ def front_end(role: str, settings: Mapping[str, t.Any], reported: Mapping[str, t
     certificates = list(_certificates(own, published))
     ports = [listen.rpartition(":")[2] for listen in settings.get("listen_tls", [])]
     if certificates and not ports:
-        raise Invalid([Problem(f"{role}_listen_tls", 'is empty, and a site has tls; give ports, such as ["443"]')])
+        raise Invalid([Problem(f"{role}_listen_tls", 'empty, but a site has TLS. List ports, such as ["443"].')])
     protocols = sorted({mount["protocol"] for site in published for mount in site["mounts"]})
     acme = any(certificate["source"] == "acme" for certificate in certificates)
     needs = ["always", *protocols, *(["tls"] if certificates else []), *(["acme"] if acme else [])]
@@ -41,6 +41,9 @@ def front_end(role: str, settings: Mapping[str, t.Any], reported: Mapping[str, t
         **settings,
         **{key: reported[key] for key in _REPORTED if key in reported},
         "user": WEB_GROUP,
+        "replaces": [f"frontend_{other}" for other in FRONT_ENDS if other != row.name]
+        if settings["replaces"] is None
+        else settings["replaces"],
         "sites": published,
         "certificates": certificates,
         "protocols": protocols,

@@ -94,8 +94,7 @@ def _front_end(row: FrontEnd) -> Role:
                 f"{role}_replaces",
                 "list",
                 f"Front-end roles that {title} replaces on this host. Their server keeps running until {title} has"
-                " passed its test, and is restored if it fails.",
-                default=[f"frontend_{other}" for other in FRONT_ENDS if other != row.name],
+                " passed its test, and is restored if it fails. Default: all others; an empty list is none.",
                 elements="str",
                 example=[],
             ),

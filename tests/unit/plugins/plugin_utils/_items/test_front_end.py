@@ -35,6 +35,12 @@ def test_every_variable_reaches_the_templates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FRONT_ENDS)
+def test_a_front_end_replaces_all_others_or_those_that_are_named(name: str) -> None:
+    assert {f"frontend_{name}", *_role(name)["replaces"]} == {f"frontend_{other}" for other in FRONT_ENDS}
+    assert _role(name, replaces=[])["replaces"] == []
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
 def test_without_tls_nothing_is_made_for_it(name: str) -> None:
     found = _role(name, {"domains": ["shop.example"]})
     assert not found["has_tls"]
@@ -57,7 +63,7 @@ def test_tls_needs_its_packages_and_ports(name: str, tls: str, packages: set[str
 @pytest.mark.parametrize("name", WITH_TLS)
 def test_tls_without_a_port_is_rejected(name: str) -> None:
     assert not _role(name, {"domains": ["shop.example"]}, listen_tls=[])["has_tls"]
-    with pytest.raises(Invalid, match=f"frontend_{name}_listen_tls: is empty, and a site has tls; give ports"):
+    with pytest.raises(Invalid, match=f"frontend_{name}_listen_tls: empty, but a site has TLS. List ports"):
         _role(name, {"domains": ["shop.example"], "tls": "self_signed"}, listen_tls=[])
 
 
