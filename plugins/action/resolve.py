@@ -12,8 +12,10 @@ from ansible.inventory.manager import InventoryManager
 from ansible.module_utils.common.collections import is_sequence
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._catalog import BACK_ENDS, DEFAULT_FRONT_END
 from ..module_utils._text import counted, one_line
-from ..plugin_utils._action import Failure
+from ..plugin_utils._action import Failure, folders
+from ..plugin_utils._controller_files import file_problems, pair_problems
 from ..plugin_utils._items.roles import WRITTEN_AS
 from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
@@ -86,6 +88,7 @@ class ActionModule(ActionBase):
         fleet = self._fleet(task_vars or {}, _plain(arguments["preset"]), arguments["run"])
         try:
             models = resolve(fleet)
+            self._look(fleet, (task_vars or {})["hostvars"])
         except Invalid as error:
             raise Failure(
                 f"The inventory has {counted(len(error.problems), 'problem')}. No host was changed.\n"
@@ -109,7 +112,7 @@ class ActionModule(ActionBase):
             return [host.name for host in inventory.get_hosts(pattern=pattern)]
 
         everywhere = task_vars.get("pyhost_hosts") or "all"
-        hosts = {name: self._host(name, hostvars.raw_get(name)) for name in match(everywhere)}
+        hosts = {name: self._host(name, hostvars.raw_get(name), preset) for name in match(everywhere)}
         return Fleet(
             hosts=hosts,
             frontends=groups.get("pyhost_frontends"),
@@ -119,16 +122,31 @@ class ActionModule(ActionBase):
             run=run,
         )
 
-    def _host(self, name: str, variables: t.Mapping[str, t.Any]) -> Host:
+    def _look(self, fleet: Fleet, variables: t.Any) -> None:
+        """Look at the files that the run will read here; raise Invalid with every problem."""
+        found = [
+            *file_problems(fleet.needed, lambda host: folders(variables.raw_get(host))),
+            *pair_problems(fleet.pairs, fleet.warnings.append),
+        ]
+        if found:
+            raise Invalid(list(dict.fromkeys(found)))
+
+    def _host(self, name: str, variables: t.Mapping[str, t.Any], preset: t.Mapping[str, t.Any]) -> Host:
         templar = self._templar.copy_with_new_env(available_variables=variables)
         problems: list[Problem] = []
-        ours = {
-            key: value
-            for key, raw in variables.items()
-            if key.startswith("pyhost_")
-            for value in _templated(key, raw, templar, problems)
-        }
+
+        def those(*prefixes: str) -> dict[str, t.Any]:
+            return {
+                key: value
+                for key, raw in variables.items()
+                if key.startswith(prefixes) and key not in WRITTEN_AS
+                for value in _templated(key, raw, templar, problems)
+            }
+
+        ours = those("pyhost_")
         # It is enough that they are there.
         ours |= {key: None for key in variables if key in WRITTEN_AS}
+        front_end = ours.get("pyhost_frontend") or preset.get("pyhost_frontend") or DEFAULT_FRONT_END
+        roles = those(f"frontend_{front_end}_", *(f"backend_{back_end}_" for back_end in BACK_ENDS))
         address = _templated("ansible_host", variables.get("ansible_host", name), templar, problems)
-        return Host(name, ours, problems, address=str(*address))
+        return Host(name, ours, problems, address=str(*address), roles=roles, roles_unread=False)

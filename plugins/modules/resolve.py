@@ -28,9 +28,10 @@ options:
     description:
       - The playbook. With V(deploy) and V(rollback) the models are about the applications that C(pyhost_only) names,
         which V(rollback) needs.
+      - With V(site) and V(deploy), the files of the controller that the playbook will read are looked at, too.
       - Variables that are given with C(-e) to other playbooks than this are an error.
     type: str
-    choices: [site, deploy, rollback]
+    choices: [site, deploy, rollback, status]
     default: site
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(site)) and register the result.
@@ -108,7 +109,7 @@ def main() -> None:
     """Refuse to run: the work is the action plugin's."""
     spec = {
         "preset": {"type": "dict", "default": {}},
-        "run": {"type": "str", "choices": ["site", "deploy", "rollback"], "default": "site"},
+        "run": {"type": "str", "choices": ["site", "deploy", "rollback", "status"], "default": "site"},
     }
     AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
         msg="pyhost.web.resolve runs on the controller; call it as a task, not as a module"

@@ -18,6 +18,7 @@ from pathlib import Path
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
 import yaml
 from ansible_collections.pyhost.web.plugins.module_utils._catalog import BACK_ENDS, FRONT_ENDS, protocols
+from ansible_collections.pyhost.web.plugins.plugin_utils._servers import server
 
 from tests.golden.dry_run import Host, play
 
@@ -45,7 +46,7 @@ def inventories() -> dict[str, t.Any]:
     return {
         f"pairs-{front_end}": {
             "all": {
-                "vars": {"pyhost_frontend": front_end},
+                "vars": {"pyhost_frontend": front_end, **_there(front_end)},
                 "hosts": {
                     (pair := f"{back_end}-{protocol}".replace("_", "-")): {
                         "pyhost_apps": {pair: {**APP, "backend": back_end, "protocol": protocol}}
@@ -57,6 +58,13 @@ def inventories() -> dict[str, t.Any]:
         }
         for front_end in FRONT_ENDS
     }
+
+
+def _there(front_end: str) -> dict[str, t.Any]:
+    """Return the variable that says where a host has a server which Debian does not package."""
+    origin = server.front_end(front_end).origin
+    defaults = {key.name: key.default for key in server.front_end(front_end).variables}
+    return {name: defaults[name] for name in (origin.others if origin else ()) if defaults[name]}
 
 
 @functools.cache

@@ -112,6 +112,7 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
         default=["443", "[::]:443"],
         elements="str",
         example=["443"],
+        check=checks.listening,
     )
     return [
         Key(
@@ -121,6 +122,7 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
             default=list(row.listen),
             elements="str",
             example=["80"],
+            check=checks.listening,
         ),
         *([listen_tls] if row.tls else []),
         Key(

@@ -58,7 +58,7 @@ SOURCE = (
         "str",
         "Digest of the archive.",
         example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        check=checks.pattern(r"sha256:[0-9a-f]{64}", "a digest of the form sha256:…, with 64 hexadecimal digits"),
+        check=checks.digest,
     ),
 )
 

@@ -365,3 +365,18 @@ def step(value: t.Any) -> dict[str, t.Any]:
 
 
 size = pattern(r"[1-9][0-9]*[KMGT]?", "a size such as 512M")
+
+
+def digest(value: t.Any) -> str:
+    """Take the SHA-256 digest of a file."""
+    if re.fullmatch(r"[0-9a-f]{64}", str(value)):
+        raise ValueError(f"{show(value)} does not say what kind of digest it is. Write `sha256:` before it.")
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(value)):
+        raise ValueError(f"{show(value)} is not a digest of the form sha256:…, with 64 hexadecimal digits.")
+    return str(value)
+
+
+listening = pattern(
+    r"((\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.*_-]+):)?[0-9]{1,5}",
+    "a port, address:port or [address]:port",
+)

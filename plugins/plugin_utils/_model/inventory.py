@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ...module_utils._catalog import BACK_ENDS
 from .._items.roles import WRITTEN_AS
 from .._keys.app import APP, NAME, UNSUPPORTED
-from .._keys.checks import check_user
+from .._keys.checks import check_user, without_slash
 from .._keys.host import HOST
 from .._keys.key import Invalid, Problem, Validator, empty, misread, near, suggest
 from .description import App, doubtful, lay_over, own_keys, without_effect
@@ -24,6 +24,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "site": (),
     "deploy": ("pyhost_only", "pyhost_serial", "pyhost_max_fail_percentage"),
     "rollback": ("pyhost_only", "pyhost_release"),
+    "status": (),
 }
 
 _OPTIONAL_APP = tuple(replace(key, required=False) for key in APP)
@@ -37,6 +38,31 @@ class Host:
     variables: Mapping[str, t.Any]
     problems: list[Problem] = field(default_factory=list)
     address: str = ""
+    roles: Mapping[str, t.Any] = field(default_factory=dict)
+    """Its variables for the roles that it gets, as far as the inventory sets them."""
+    roles_unread: bool = True
+    """Whether nobody has looked for these."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A file or folder of the controller: the path of the value that names it, and the host for which it is read."""
+
+    path: str
+    host: str
+    origin: str
+    is_folder: bool = False
+    checksum: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key as PEM text: the path of the value, and the names that the certificate is for."""
+
+    path: str
+    domains: tuple[str, ...]
+    certificate: str
+    key: str = field(repr=False)
 
 
 @dataclass
@@ -45,7 +71,8 @@ class Fleet:
 
     ``preset`` lies under every host's ``pyhost_app_defaults``; what begins with ``pyhost_``, under its variables.
     ``run`` is the playbook, which tells what the variables that are given with -e mean. ``warnings`` fills with
-    sentences about what is possible, but not safe.
+    sentences about what is possible, but not safe; ``needed`` and ``pairs``, with what is to be looked at on the
+    controller before a host is.
     """
 
     hosts: dict[str, Host]
@@ -55,6 +82,8 @@ class Fleet:
     preset: Mapping[str, t.Any] = field(default_factory=dict)
     run: str = "site"
     warnings: list[str] = field(default_factory=list)
+    needed: list[Needed] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
 
 
 @dataclass
@@ -232,7 +261,8 @@ class Inventory:
             self.validator.problem(f"{path}.source.version", "only a git repository has a version. Remove this key.")
 
     def _check_urls(self, path: str, app: App) -> None:
-        for url in sorted(set(app["static"]) & set(app["private"])):
+        static = {without_slash(url) for url in app["static"]}
+        for url in sorted(url for url in app["private"] if without_slash(url) in static):
             self.validator.problem(f"{path}.private.{url}", "this URL is in `static` too. Remove one of the two.")
         for url in app["private"]:
             if not url.endswith("/"):

@@ -9,6 +9,7 @@ run is limited to.
 from __future__ import annotations
 
 from .._keys.key import suggest
+from . import needs
 from .inventory import RUNS, Fleet, Inventory
 from .model import Model, model, only
 from .rules import problems, warnings
@@ -23,6 +24,9 @@ def resolve(fleet: Fleet) -> dict[str, Model]:
     fleet.warnings.extend(warnings(topology))
     chosen = _chosen(inventory, [name for name, on in topology.runs_on.items() if on])
     inventory.raise_problems()
+    names = topology.runs_on if chosen is None else chosen
+    fleet.needed.extend(needs.files(topology, fleet.run, names))
+    fleet.pairs.extend(needs.pairs(topology, fleet.run))
     models = {host: model(topology, host) for host in fleet.hosts}
     return models if chosen is None else {host: only(whole, chosen) for host, whole in models.items()}
 
@@ -34,7 +38,7 @@ def _chosen(inventory: Inventory, names: list[str]) -> set[str] | None:
         if any(each[variable] is not None for each in settings):
             takers = " or ".join(f"pyhost.web.{other}" for other, takes in RUNS.items() if variable in takes)
             problem(variable, f"the playbook pyhost.web.{run} does not use this variable. Remove it, or run {takers}.")
-    if run == "site" or not settings:
+    if run in ("site", "status") or not settings:
         return None
     first, *others = (each["pyhost_only"] for each in settings)
     example = f"Pass it on the command line, such as `-e pyhost_only={min(names, default='shop')}`."

@@ -13,6 +13,7 @@ from .._items.rules import instead, refusals
 from .._keys.key import Problem
 from .inventory import View
 from .model import sites
+from .role_variables import role_variables
 from .topology import Published, Topology
 from .unused import extra_stays_behind, inside_ignores
 
@@ -313,4 +314,5 @@ _RULES: t.Final[tuple[Rule, ...]] = (
     _accounts_are_apart,
     _addresses_are_known,
     _ports_are_free,
+    role_variables,
 )

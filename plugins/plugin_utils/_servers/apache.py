@@ -159,6 +159,7 @@ SERVER = FrontEndServer(
             " some 4000 idle connections open.",
             default=16,
             example=32,
+            check=checks.at_least(1, 20000),
         ),
         Key(
             "frontend_apache_modules",

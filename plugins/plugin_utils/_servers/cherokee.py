@@ -14,8 +14,9 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping
 
+from .._keys import checks
 from .._keys.key import Key
-from .server import FrontEndServer, Item, Refusal, mounts
+from .server import FrontEndServer, Item, Origin, Refusal, mounts
 
 # Node 1 answers what no other site does. Both kinds of numbers have to stay below 2**31.
 _FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
@@ -122,6 +123,7 @@ SERVER = FrontEndServer(
             "frontend_cherokee_checksum",
             "str",
             "Digest of the archive or package. Required for a URL.",
+            check=checks.digest,
             example="sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
         Key(
@@ -152,6 +154,7 @@ SERVER = FrontEndServer(
             "Maximum number of simultaneous connections to visitors.",
             default=8192,
             example=16384,
+            check=checks.at_least(64, 1048576),
         ),
         Key(
             "frontend_cherokee_server_extra",
@@ -160,6 +163,16 @@ SERVER = FrontEndServer(
             default=[],
             elements="str",
             example=["server!thread_number = 8"],
+        ),
+    ),
+    origin=Origin(
+        files=("frontend_cherokee_archive", "frontend_cherokee_deb"),
+        checksum="frontend_cherokee_checksum",
+        others=("frontend_cherokee_packages", "frontend_cherokee_prefix"),
+        advice=(
+            "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed tree,"
+            " frontend_cherokee_deb to a package, frontend_cherokee_packages to its name in a repository that the host"
+            " uses, or frontend_cherokee_prefix to the folder in which the host has it already."
         ),
     ),
     refuses=_refuses,

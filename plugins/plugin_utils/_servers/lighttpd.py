@@ -8,6 +8,7 @@ import typing as t
 from collections.abc import Iterator, Mapping
 
 from ...module_utils._layout import in_release
+from .._keys import checks
 from .._keys.key import Key
 from .server import FrontEndServer, Item, Refusal, mounts
 
@@ -59,6 +60,7 @@ SERVER = FrontEndServer(
             "Maximum number of simultaneous connections to visitors.",
             default=8192,
             example=16384,
+            check=checks.at_least(64, 1048576),
         ),
         Key(
             "frontend_lighttpd_global_extra",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._keys import checks
 from .._keys.host import HOST_KEYS
 from .._keys.key import Invalid, Key, Problem
 from .server import FrontEndServer, Item, on_release
@@ -56,6 +57,7 @@ SERVER = FrontEndServer(
             "Maximum number of connections of each worker process, to visitors and applications together.",
             default=8192,
             example=16384,
+            check=checks.at_least(64, 1048576),
         ),
         Key(
             "frontend_nginx_http_extra",

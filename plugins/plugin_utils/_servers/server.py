@@ -34,6 +34,20 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Variables of a role that say where a server comes from which Debian does not package."""
+
+    files: tuple[str, ...]
+    """Each names a file on the controller, or a URL; at most one of them is set."""
+    checksum: str
+    """The digest of that file; a URL needs it."""
+    others: tuple[str, ...]
+    """With one of these, the host has the server, or gets it from a repository."""
+    advice: str
+    """What to do where none of them is set."""
+
+
+@dataclass(frozen=True)
 class FrontEndServer:
     """What only this front end has."""
 
@@ -41,6 +55,8 @@ class FrontEndServer:
     """Packages by what needs them: ``always``, a protocol, ``tls`` or ``acme``."""
     variables: tuple[Key, ...] = ()
     """Variables of its role."""
+    origin: Origin | None = None
+    """Where it comes from, if Debian does not have it."""
     answers_unknown_names: bool = False
     """Whether it completes a TLS handshake for a name of no site before it rejects the request."""
     refuses: Callable[[Mapping[str, t.Any]], Iterable[Refusal]] = lambda _site: ()

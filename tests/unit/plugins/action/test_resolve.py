@@ -112,3 +112,31 @@ def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:
 
 def test_the_documentation_knows_every_run() -> None:
     assert yaml.safe_load(module.DOCUMENTATION)["options"]["run"]["choices"] == list(RUNS)
+
+
+def test_files_of_the_controller_are_looked_at_before_any_host(tmp_path: Path) -> None:
+    app = {"wsgi": "m:a", "requirements": []}
+    (tmp_path / "here").mkdir()
+    (tmp_path / "cherokee.tgz").write_text("other than it was")
+    apps = {
+        "shop": {**app, "domains": ["a.example"], "source": {"path": "./nowhere"}},
+        "blog": {**app, "domains": ["b.example"], "source": {"path": "./here"}},
+        "wiki": {**app, "domains": ["c.example"], "source": {"archive": "{{ inventory_dir }}/here"}},
+    }
+    cherokee = {
+        "pyhost_frontend": "cherokee",
+        "frontend_cherokee_archive": "{{ server }}.tgz",
+        "frontend_cherokee_checksum": f"sha256:{'0' * 64}",
+    }
+    # No address of these hosts can be reached, and none is.
+    hosts = {"one": cherokee, "two": {"pyhost_frontend": "nginx", "frontend_cherokee_archive": "{{ undefined }}"}}
+    variables = {"ansible_host": "192.0.2.1", "server": "cherokee", "pyhost_apps": apps}
+    code, output = _resolve(tmp_path, {"all": {"hosts": hosts, "vars": variables}})
+    assert code != 0
+    told = sorted(line[2:] for line in output.splitlines() if line.startswith("- "))
+    expected = [
+        f"frontend_cherokee_archive: {tmp_path}/cherokee.tgz has sha256:",
+        "pyhost_apps.shop.source.path: './nowhere' does not exist on the controller",
+        f"pyhost_apps.wiki.source.archive: {tmp_path}/here is a folder. Write the path of a file.",
+    ]
+    assert [line.startswith(begin) for line, begin in zip(told, expected, strict=True)] == [True] * 3, output
