@@ -71,7 +71,7 @@ def run(
             _end(process)
     output, complaints = (end_of(text, LARGEST, "surrogateescape") for text in kept)
     if is_late:
-        return LATE, output, f"{complaints.rstrip()}\nno end after {limit:g} s".strip()
+        return LATE, output, f"{complaints.rstrip()}\nstopped after {limit:g} s".strip()
     return process.returncode, output, complaints
 
 

@@ -54,10 +54,10 @@ def run(
         module.no_log_values = secrets.values(module.params)
         quiet = {"invocation": {"module_args": secrets.shown(module.params)}}
     if action_sets and module.params[action_sets] is None:
-        told = f"{name} works through its action plugin; call it as pyhost.web.{name} in a task"
+        told = f"{name} needs its action plugin. Call it as pyhost.web.{name} in a task."
         module.fail_json(msg=told, **quiet)
     if os.geteuid():
-        module.fail_json(msg=f"{name} has to be root on the host; set `become: true`", **quiet)
+        module.fail_json(msg=f"{name} must run as root on the host. Set `become: true`.", **quiet)
     os.environ.update(LANGUAGE)
     os.umask(0o022)
 

@@ -50,13 +50,13 @@ def look(path: Path) -> Node | None:
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        raise PyhostError(f"{path}: a folder above it is a file; remove that file") from None
+        raise PyhostError(f"{path}: a folder above it is a file. Remove that file.") from None
     if stat.S_ISLNK(found.st_mode):
         return Node(os.fsencode(path.readlink()))
     if stat.S_ISREG(found.st_mode):
         return Node(path.read_bytes(), stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid)
     kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
-    raise PyhostError(f"{path}: is {kind}, and should be a file or a symbolic link; remove it")
+    raise PyhostError(f"{path}: this is {kind}, but must be a file or a symbolic link. Remove it.")
 
 
 def new(path: Path) -> Path:

@@ -58,7 +58,7 @@ def status_of(line: str) -> int | None:
 def failure(error: Exception) -> str:
     """Return why there is no answer, in words that nobody takes for a status line."""
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
-        return f"no answer, but {beginning(str(error), 80)!r}"
+        return f"invalid answer: {beginning(str(error), 80)!r}"
     words = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
     return f"no answer: {words}" if words[:1].isnumeric() else words
 
@@ -192,6 +192,6 @@ def _status(pieces: t.Iterable[bytes]) -> str:
         return lines[0].partition(" ")[2]
     headers = {name.lower(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
     if not headers:
-        words = f"no answer, but {beginning(lines[0], 80)!r}"
-        raise NoAnswer(words if received else "no answer before the connection was closed")
+        words = f"invalid answer: {beginning(lines[0], 80)!r}"
+        raise NoAnswer(words if received else "the connection was closed without an answer")
     return headers.get("status", "200 OK")

@@ -41,8 +41,8 @@ def alone(
             except BlockingIOError:
                 if clock() >= end:
                     raise PyhostError(
-                        f"another run has held {lock} for more than {timeout:g} seconds; wait for that run to end, or"
-                        " end it, and run again"
+                        f"another run has held {lock} for more than {timeout:g} seconds. Wait for that run to end, or"
+                        " stop it. Then run again."
                     ) from None
                 sleep(0.5)
         yield handle

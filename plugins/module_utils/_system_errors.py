@@ -27,4 +27,4 @@ def make_room(folders: Iterable[Path]) -> str:
     """Return the advice for the fullest of these folders."""
     room = {folder: shutil.disk_usage(folder).free for folder in folders if folder.exists()}
     fullest = min(room, key=room.__getitem__)
-    return f"the disk of {fullest} has {room[fullest] >> 20} MiB left; make room and run again"
+    return f"The disk of {fullest} has {room[fullest] >> 20} MiB left. Make room, and run again."

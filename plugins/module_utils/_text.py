@@ -77,6 +77,12 @@ def printable(text: str, longest: int = LONGEST) -> str:
     return escaped(_BREAK.sub("\n", shortened(text, longest)))
 
 
+def last_lines(text: str, most: int = 20) -> str:
+    """Return what a program wrote last, for a message: at most C(most) lines; of a long one its beginning and end."""
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    return "\n".join(shortened(line, 2000, " ") for line in lines[-most:])
+
+
 def one_line(text: str, longest: int = 300) -> str:
     """Return a text for one line of a message, with its line breaks as spaces, and at most C(longest) characters."""
     words = escaped(" ".join(beginning(text, longest * 2).split()), keep="")
@@ -114,4 +120,4 @@ def unforeseen(error: BaseException) -> str:
     """Return an error that nobody expected as one line: what it says, and where in the code it arose."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"unexpected {type(error).__name__}{where}: {one_line(str(error))}; please report this as a bug"
+    return f"unexpected {type(error).__name__}{where}: {one_line(str(error))}. Please report this as a bug."

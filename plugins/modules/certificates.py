@@ -192,7 +192,7 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
         try:
             status, output, complaints = run_command(list(command))
         except FileNotFoundError:
-            return 127, f"this host has no {command[0]}; install its package in an earlier task"
+            return 127, f"this host has no {command[0]}. Install its package in an earlier task."
         return status, f"{output}\n{complaints}".strip()
 
     server = {"server": params["acme_server"]} if params["acme_server"] else {}

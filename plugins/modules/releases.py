@@ -397,7 +397,9 @@ def _handing_over(handover: Handover) -> t.Iterator[None]:
         try:
             handover.undo()
         except (TreeError, OSError) as worse:
-            raise Problems([*str(problem).splitlines(), f"giving data back failed too: {worse}"]) from problem
+            raise Problems(
+                [*str(problem).splitlines(), f"Returning the data to the old account failed too: {worse}"]
+            ) from problem
         raise
 
 
@@ -516,7 +518,7 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
     if module.check_mode:
         return asyncio.run(_Run(module).result())
     if not Path(BUS).exists():
-        raise PyhostError(f"{BUS} is missing: builds run as systemd units, which needs systemd and dbus")
+        raise PyhostError(f"{BUS} is missing. Builds run as systemd units, so this host needs systemd and dbus.")
     with alone(LOCK, LOCK_TIMEOUT):
         return asyncio.run(_Run(module).result())
 

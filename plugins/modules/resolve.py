@@ -112,7 +112,7 @@ def main() -> None:
         "run": {"type": "str", "choices": ["site", "deploy", "rollback", "status"], "default": "site"},
     }
     AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
-        msg="pyhost.web.resolve runs on the controller; call it as a task, not as a module"
+        msg="pyhost.web.resolve runs on the controller. Call it in a task."
     )
 
 

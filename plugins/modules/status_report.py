@@ -99,7 +99,7 @@ def main() -> None:
         "strict": {"type": "bool", "default": False},
     }
     AnsibleModule(argument_spec=spec, supports_check_mode=True).fail_json(
-        msg="pyhost.web.status_report runs on the controller; call it as a task, not as a module"
+        msg="pyhost.web.status_report runs on the controller. Call it in a task."
     )
 
 

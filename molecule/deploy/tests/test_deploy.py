@@ -111,7 +111,7 @@ def test_what_fails_in_service_goes_back_by_itself() -> None:
     # Nor does a run of all try it again where it failed; where nobody has asked it yet, it has to answer too.
     code, output = run(*HOSTS, word="two", other=bad)
     assert code != 0
-    assert "failed after it had become active and was rolled back" in output
+    assert "failed after it went live and was rolled back" in output
     (message,) = messages(output)
     assert "(Host: on-uwsgi.example) answers '50" in message
     deploy("two", "on-uwsgi")

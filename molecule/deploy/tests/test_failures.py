@@ -74,7 +74,7 @@ def test_builds_that_fail() -> None:
     index = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
     for told in _refused(other=other, pyhost_build_env=index):
         assert told["on-uwsgi"].startswith("setup[0] (head -c 30M /dev/zero > static/big): failed with status 1\n")
-        assert "No space left on device\nthe disk of /srv/pyhost/on-uwsgi/releases/" in told["on-uwsgi"]
+        assert "No space left on device\nThe disk of /srv/pyhost/on-uwsgi/releases/" in told["on-uwsgi"]
         assert told["on-flup"].startswith("server_requirements: failed with status 1\n")
         assert "Connection refused" in told["on-flup"]
         assert "This host cannot reach the package index" in told["on-flup"]
@@ -120,7 +120,7 @@ def test_locks_and_sockets_of_somebody_else() -> None:
     for host in HOSTS:
         host.check_output("systemd-run --quiet --unit pyhost-apt python3 -c %s", APT)
         host.check_output("until [ -e /run/locked ]; do sleep 0.1; done")
-    told = "apt could not install python3-venv: somebody else has been installing packages for more than 1 second"
+    told = "apt could not install python3-venv: another program has been installing packages for more than 1 second"
     assert _install(lock_timeout=1).count(f'"msg": "{told}') == len(HOSTS)
     for host in HOSTS:
         host.check_output("systemd-run --quiet sh -c %s", UNTIL_THE_NEXT)
@@ -132,9 +132,9 @@ def test_locks_and_sockets_of_somebody_else() -> None:
     told = messages(output)
     assert len(told) == len(HOSTS)
     for text in told:
-        assert text.startswith("application new: systemctl start failed of pyhost-new.socket: ")
+        assert text.startswith("application new: systemctl start of pyhost-new.socket failed: ")
         assert "(/run/pyhost/new.sock): Address already in use\n" in text
-        assert "somebody else has this address" in text
+        assert "Another process uses this address" in text
     everywhere("rm -r /run/pyhost/new.sock")
     with no_request_fails():
         converge(*HOSTS, word="mended", other=other)

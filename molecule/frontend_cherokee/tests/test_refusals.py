@@ -57,12 +57,12 @@ def test_wrong_checksum(host: Host, tree: Path) -> None:
 
 def test_url_without_checksum(host: Host) -> None:
     said = _run(host, frontend_cherokee_archive="https://example.org/cherokee.tar.gz")
-    assert "checksum is missing: https://example.org/cherokee.tar.gz is to run as root" in said
+    assert "checksum: a value is required, as https://example.org/cherokee.tar.gz will run as root" in said
 
 
 def test_archive_and_package(host: Host, tree: Path) -> None:
     said = _run(host, frontend_cherokee_archive=str(tree), frontend_cherokee_deb="cherokee.deb")
-    assert "archive and deb are both given; keep one of them" in said
+    assert "archive and deb are both given. Remove one of them." in said
 
 
 def test_tree_for_another_folder(host: Host, tree: Path) -> None:

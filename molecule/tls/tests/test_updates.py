@@ -45,8 +45,8 @@ def test_what_is_not_issued_leaves_every_site_what_it_had(not_loaded: str) -> No
         late, nowhere = (f"{word}-{release(host)}.example" for word in ("late", "nowhere"))
         names = f"{issued(host)}, more-{release(host)}.example, {nowhere}"
         none = "https://pebble.example:14000/dir issued no certificate for"
-        assert f"{late}: {none} {late}, the site goes on with only a stand-in" in not_loaded
-        assert f"{none} {names}, the site goes on with the certificate it had" in not_loaded
+        assert f"{late}: {none} {late}. The site uses a temporary self-signed certificate" in not_loaded
+        assert f"{none} {names}. The site uses its old certificate" in not_loaded
         # What has no certificate yet is where it was, and nobody is sent away from there.
         assert Visitor(address(host), late).ask("/env").json()["wsgi.url_scheme"] == "http"
         assert EncryptedVisitor(address(host), late).ask("/env").json()["wsgi.url_scheme"] == "https"

@@ -20,6 +20,7 @@ from .. import _command
 from .._errors import PyhostError
 from .._fs import Node, replace
 from .._lock import alone
+from .._text import last_lines
 
 POLICY = "#!/bin/sh\n# pyhost.web installs packages; no service is started meanwhile\nexit 101\n"
 """Content of policy-rc.d during an installation."""
@@ -86,11 +87,13 @@ class Packages:
 
         Raises PyhostError where a name is none or the system is not Debian.
         """
-        problems = [f"name: {name!r} is no name of a Debian package" for name in self.names if not NAME.fullmatch(name)]
+        problems = [
+            f"name: {name!r} is not a valid name of a Debian package" for name in self.names if not NAME.fullmatch(name)
+        ]
         if problems:
             raise PyhostError("; ".join(problems))
         if not self.host.dpkg.exists() or not self.host.apt.exists():
-            raise PyhostError(f"{self.host.name()} has no apt: pyhost.web installs packages on Debian 12 and 13 only")
+            raise PyhostError(f"{self.host.name()} has no apt. pyhost.web supports Debian 12 and 13 only.")
         if not self.names:
             return []
         # The status is 1 as soon as one name is unknown; the others are printed all the same.
@@ -152,8 +155,8 @@ class Packages:
             status, out = self._apt(command, lock)
         if status and LOCKED.search(out):
             raise PyhostError(
-                f"apt could not install {', '.join(missing)}: somebody else has been installing packages for more than"
-                f" {self.lock_timeout} seconds; let that come to its end, and run again\n{complaint(out)}"
+                f"apt could not install {', '.join(missing)}: another program has been installing packages for more"
+                f" than {self.lock_timeout} seconds. Wait until it ends, and run again.\n{complaint(out)}"
             )
         if status and is_fresh:
             # Lists that are young may still be older than what the mirror has now.
@@ -165,7 +168,7 @@ class Packages:
                 words += f"\nBefore that, the package lists could not be fetched: {refreshed}"
             raise PyhostError(words)
         if refreshed:
-            self.warnings.append(f"Package lists could not be fetched; older ones were used. {refreshed}")
+            self.warnings.append(f"The package lists could not be fetched, so older ones were used. {refreshed}")
 
     def _is_fresh(self) -> bool:
         try:
@@ -204,7 +207,7 @@ def complaint(out: str) -> str:
     if mirrors:
         return "; ".join(f"mirror {host}: {why}" for host, why in mirrors.items())
     lines = [line for line in out.splitlines() if line.startswith(("E:", "dpkg: error"))]
-    return "\n".join((lines or out.strip().splitlines())[-15:]) or "it said nothing"
+    return last_lines("\n".join(lines) or out) or "no output"
 
 
 def read(path: Path) -> str:

@@ -22,6 +22,7 @@ from .._errors import PyhostError
 from .._fs import Node, replace
 from .._mask import addresses
 from .._release.unpack import unpack
+from .._text import last_lines
 from .apt import Packages, read
 
 MARK = ".pyhost-archive"
@@ -69,11 +70,13 @@ class Wish:
         """Return what is wrong with the wish itself."""
         found = []
         if self.archive and self.deb:
-            found.append("archive and deb are both given; keep one of them")
+            found.append("archive and deb are both given. Remove one of them.")
         if self.checksum and not CHECKSUM.fullmatch(self.checksum):
-            found.append(f"checksum: {self.checksum!r} is not sha256: and 64 hexadecimal digits")
+            found.append(f"checksum: {self.checksum!r} is not a digest. Write sha256: and 64 hexadecimal digits.")
         if self.is_fetched and not self.checksum:
-            found.append(f"checksum is missing: {self.origin} is to run as root; give sha256: and its digest")
+            found.append(
+                f"checksum: a value is required, as {self.origin} will run as root. Write sha256: and its digest."
+            )
         return found
 
 
@@ -115,8 +118,8 @@ class Installation:
                 raise error(why)
         if wish.archive and wish.prefix.exists() and not self.mark.exists():
             raise error(
-                f"{wish.prefix} is there and did not come from an archive of this role; leave the archive out to"
-                " use it, or move it away"
+                f"{wish.prefix} exists, and this role did not install it from an archive. Remove the archive from"
+                " the variables to use that folder, or move the folder away."
             )
 
     def install(self, packages: list[str], file: Path | None) -> None:
@@ -135,14 +138,15 @@ class Installation:
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != self.digest:
-            raise error(f"checksum: {self.wish.origin} has sha256:{found}, not sha256:{self.digest}")
+            raise error(f"checksum: {self.wish.origin} has the checksum sha256:{found}, not sha256:{self.digest}")
 
     def version(self) -> str:
         """Return the version of the installed server; raise PyhostError where it is none that will do."""
         program = self.program()
         if program is None:
             raise error(
-                f"{self.wish.origin or ', '.join(self.wish.packages)} brought no {self.expected()}; {self.wish.advice}"
+                f"{self.wish.origin or ', '.join(self.wish.packages)} did not install {self.expected()}."
+                f" {self.wish.advice}"
             )
         name, *arguments = self.wish.version_command
         command = [str(program.with_name(name)), *arguments]
@@ -150,9 +154,9 @@ class Installation:
         found = VERSION.search(out)
         # The status says nothing: a server that was only asked may call that an odd end.
         if not found:
-            raise error(f"{command[0]} does not run here: {(err or out).strip() or f'status {status}'}")
+            raise error(f"{command[0]} does not run on this host: {last_lines(err or out) or f'status {status}'}")
         if _numbers(found[0]) < _numbers(self.wish.minimum):
-            raise error(f"{program} is version {found[0]}; it has to be {self.wish.minimum} or newer")
+            raise error(f"{program} has version {found[0]}, but must have {self.wish.minimum} or newer")
         return found[0]
 
     # A tree is unpacked beside the old one and changes places with it, so there is never half a server.
@@ -178,12 +182,12 @@ class Installation:
                 unpack(file, Path(work), strip=False)
             # Parsers of archives raise what they like where one is damaged.
             except Exception as problem:
-                raise error(f"{self.wish.archive} was not unpacked: {problem}") from problem
+                raise error(f"{self.wish.archive} cannot be unpacked: {problem}") from problem
             tree = Path(work, *prefix.parts[1:])
             if not (tree / "sbin" / self.wish.program).is_file():
                 raise error(
-                    f"{self.wish.archive} has no {str(prefix)[1:]}/sbin/{self.wish.program}; give an archive of a tree"
-                    f" that was made for {prefix}, or the prefix that it was made for"
+                    f"{self.wish.archive} has no {str(prefix)[1:]}/sbin/{self.wish.program}. Use an archive of a tree"
+                    f" that was built for {prefix}, or set the prefix for which it was built."
                 )
             _open_to_all(tree)
             (tree / MARK).write_text(f"{self.digest}\n", encoding="utf-8")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shlex
 import time
 import typing as t
@@ -15,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._errors import PyhostError
-from .._text import end_of, shortened
+from .._text import end_of, last_lines
 from .sandbox import BUILD, MEMORY, SLICE, TASKS, limits, service, temporary
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -24,9 +23,6 @@ UNITS = "pyhost-*.build.*.service"
 """The units of all steps; no application's name has a dot."""
 
 _TAIL = 256 * 1024
-# Lines of a message, and characters of each of them.
-_LINES = 20
-_LONGEST_LINE = 2000
 # Seconds that output may come after the end of a step.
 _LAST_WORDS = 2
 
@@ -70,8 +66,7 @@ class Outcome:
     @property
     def said(self) -> str:
         """All that it wrote, at most the last 20 lines; of a long line the beginning and the end."""
-        lines = [line.rstrip() for line in re.split(r"[\r\n]+", f"{self.out}\n{self.err}") if line.strip()]
-        return "\n".join(shortened(line, _LONGEST_LINE, " ") for line in lines[-_LINES:])
+        return last_lines(f"{self.out}\n{self.err}")
 
 
 class StepError(PyhostError):

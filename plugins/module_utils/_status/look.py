@@ -125,7 +125,7 @@ def ask(url: str, question: Question) -> Facts:
         if question.endpoint:
             line = _gateway.ask(question.endpoint + path, question.mount, question.host, question.timeout)
             status = _gateway.status_of(line)
-            error = "" if status else f"no status, but {_text.beginning(line, 80)!r}"
+            error = "" if status else f"no status line: {_text.beginning(line, 80)!r}"
         else:
             address, headers = encrypted(url) if question.https else url, {"User-Agent": "pyhost-status"}
             with answer_of(address, question.host, question.timeout, path, headers) as answer:

@@ -28,6 +28,7 @@ from pathlib import Path
 from .._errors import PyhostError
 from .._fs import Node, replace, write
 from .._lock import alone
+from .._text import last_lines
 
 CHAIN, KEY = "fullchain.pem", "privkey.pem"
 """certbot's names."""
@@ -50,10 +51,7 @@ SELF_SIGNED_DAYS = 90
 
 STAND_IN_DAYS = 7
 
-SAID = 20
-"""Lines of certbot's words that a message quotes."""
-
-EXPOSED = "let the file, and every folder and link on the way to it, belong to root and be writable by root only"
+EXPOSED = "Let the file, and every folder and link on the way to it, belong to root and be writable by root only."
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command; returns its status and its output."""
@@ -231,7 +229,9 @@ class Certificates:
             for path in (one.certificate, one.key):
                 exposed = _exposed(Path(path))
                 if exposed:
-                    return f"{where}: {path} is read as root, but others than root may change {exposed}; {EXPOSED}"
+                    return (
+                        f"{where}: {path} is read as root, but accounts other than root may change {exposed}. {EXPOSED}"
+                    )
             return _mismatch(where, Path(one.certificate), Path(one.key))
         with tempfile.TemporaryDirectory(prefix="pyhost-") as folder:
             _give(one, Path(folder))
@@ -275,7 +275,7 @@ class Certificates:
         ]  # fmt: skip
         status, output = self.run([*command, *(word for extension in extensions for word in ("-addext", extension))])
         if status:
-            raise PyhostError(f"openssl made no certificate for {domains[0]}: {output}")
+            raise PyhostError(f"openssl created no certificate for {domains[0]}: {output}")
         (folder / KEY).chmod(0o600)
 
     def _made(self, target: str, fill: Callable[[Path], None]) -> str:
@@ -320,10 +320,11 @@ class Certificates:
         for one in self._to_issue():
             words = "" if self.check else self._ask(one)
             if words:
-                has = "only a stand-in" if self._target(one.name).startswith(".stand_in/") else "the certificate it had"
+                temporary = self._target(one.name).startswith(".stand_in/")
+                has = "a temporary self-signed certificate" if temporary else "its old certificate"
                 outcome.failures.append(
-                    f"{one.name}: {self.acme.server} issued no certificate for {', '.join(one.domains)}, the site goes"
-                    f" on with {has}. certbot: {words}"
+                    f"{one.name}: {self.acme.server} issued no certificate for {', '.join(one.domains)}. The site uses"
+                    f" {has}. certbot: {words}"
                 )
             else:
                 outcome.made.append(one.name)
@@ -346,16 +347,20 @@ class Certificates:
         issued = f".acme/{one.name}"
         if self.certbot.has(one.name) and not (self.folder / issued).is_dir():
             return (
-                f"it has a certificate named {LINEAGE}{one.name} already, which pyhost.web did not issue; remove it"
-                f" with `certbot delete --cert-name {LINEAGE}{one.name}`, and run again"
+                f"a certificate {LINEAGE}{one.name} exists, and pyhost.web did not request it. Remove it with"
+                f" `certbot delete --cert-name {LINEAGE}{one.name}`, and run again."
             )
         # Before certbot runs: an interrupted run must not leave a certificate that nobody knows to be ours.
         self._made(issued, lambda folder: _link_all(self.certbot.live(one.name), folder))
         status, output = self.certbot.issue(one)
         if status:
-            return "\n".join(output.splitlines()[-SAID:]) or f"status {status}"
+            return last_lines(output) or f"status {status}"
         seen = self._live(one.name)
-        return "" if seen and seen.names == set(one.domains) else f"no error, but no certificate either: {output}"
+        return (
+            ""
+            if seen and seen.names == set(one.domains)
+            else f"it reported no error, but issued no certificate: {last_lines(output)}"
+        )
 
     def _to_issue(self) -> list[Wanted]:
         """Return those that an ACME server has to issue, or issue for other names."""
@@ -451,12 +456,12 @@ def _wrong(wanted: Sequence[Wanted], acme: Acme) -> t.Iterator[str]:
     names = [one.name for one in wanted]
     for name in sorted(set(names)):
         if not re.fullmatch(NAME, name):
-            yield f"{name!r} cannot be the name of a certificate; use letters, digits, '.', '-' and '_'"
+            yield f"{name!r} is not a valid name of a certificate. Use letters, digits, '.', '-' and '_'."
         if names.count(name) > 1:
-            yield f"{names.count(name)} certificates have the name {name}; give each one its own"
+            yield f"{names.count(name)} certificates have the name {name}. Give each one its own name."
     for option, value in (("acme_server", acme.server), ("acme_email", acme.email)):
         if re.search(r"\s", value):
-            yield f"{option}: {value!r} contains white space; remove it"
+            yield f"{option}: {value!r} contains white space. Remove it."
 
 
 def _exposed(path: Path) -> Path | None:
@@ -487,8 +492,8 @@ def _mismatch(where: str, chain: Path, key: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         return (
-            f"{where}: no server could load it ({reason}); give a certificate with its chain in PEM, and the key that"
-            " belongs to it, without a password"
+            f"{where}: no server could load it ({reason}). Provide a certificate with its chain in PEM, and the key"
+            " that belongs to it, without a password."
         )
     return ""
 

@@ -49,7 +49,7 @@ def parse(text: str) -> tuple[Address, int]:
     """Return address and port of C(80), C(192.0.2.1:80) or C([::]:80); ValueError where it is something else."""
     found = ADDRESS.fullmatch(text)
     if not found:
-        raise ValueError(f"{text}: should be a port, address:port or [address]:port")
+        raise ValueError(f"{text}: this is not a port, address:port or [address]:port")
     address = found["six"] or found["four"]
     return ipaddress.ip_address(address) if address not in (None, "*") else EVERYWHERE, int(found["port"])
 
@@ -75,8 +75,8 @@ def complaint(text: str, units: t.Container[str], proc: Path = Path("/proc")) ->
     others = [listener for listener in listeners.values() if listener.unit not in units]
     if not others and (listeners or _hidden(proc, units)):
         return ""
-    who = " and ".join(sorted({str(listener) for listener in others})) or "somebody"
-    return f"{text}: {who} listens there already"
+    who = " and ".join(sorted({str(listener) for listener in others})) or "another process"
+    return f"{text}: already in use by {who}"
 
 
 def _overlap(there: Address, wanted: Address) -> bool:

@@ -83,8 +83,8 @@ def _reject_what_is_not_here(wish: Wish, mine: Manifest) -> None:
     if wish.partial and names:
         raise PyhostError(
             "\n".join(
-                f"{where}: {wish.component} does not have {name} on this host yet; activate the whole component first, "
-                "without `partial`"
+                f"{where}: {wish.component} does not have {name} on this host yet. Run pyhost.web.site first, or"
+                " this task without `partial`."
                 for where, name in names
             )
         )
@@ -96,7 +96,7 @@ def _reject_what_others_hold(wish: Wish, mine: Manifest, others: Mapping[str, Ma
     names = [(entry.where, entry.path) for entry in wish.entries]
     names += [("units", unit) for unit in wish.units]
     problems = [
-        f"{where}: {name} belongs to {component}; leave it to that component, or move it here with `take: true`"
+        f"{where}: {name} belongs to {component}. Remove it here, or move it here with `take: true`."
         for where, name in names
         if name not in mine.files and name not in mine.units
         for component, theirs in others.items()
@@ -137,7 +137,7 @@ class _Desired:
             self.numbers[kind, name] = int(name) if name.isascii() and name.isdigit() else find(name)
         if self.numbers[kind, name] is None and not self.check:
             self.problems.append(
-                f"{entry.where}.{kind}: {name!r} does not exist on this host; make it in an earlier task"
+                f"{entry.where}.{kind}: {name!r} does not exist on this host. Create it in an earlier task."
             )
         return self.numbers[kind, name]
 
@@ -150,7 +150,9 @@ class _Desired:
         target = self.look.link(followed)
         if target is None:
             if not self.check:
-                self.problems.append(f"{entry.where}.follow: {leader} is no symbolic link; make it in an earlier task")
+                self.problems.append(
+                    f"{entry.where}.follow: {leader} is not a symbolic link. Create it in an earlier task."
+                )
             return f"as {leader} will"
         wanted = target if leader.parent == Path(entry.path).parent else str(leader.parent / target)
         now = self.look.file(entry.path)
@@ -159,8 +161,8 @@ class _Desired:
             return wanted
         stays = os.fsdecode(now.data)
         self.warnings.append(
-            f"{entry.path}: stays at {stays}, because {rejected} failed after it had become active and was "
-            "rolled back; change the application, or run the playbook pyhost.web.deploy to try it again"
+            f"{entry.path}: keeping {stays}, because {rejected} failed after it went live and was rolled back."
+            " Change the application, or run pyhost.web.deploy to retry it."
         )
         return stays
 

@@ -15,6 +15,7 @@ import time
 import typing as t
 
 from .._errors import PyhostError
+from .._text import last_lines
 from .host import Host
 
 TABLE = ("nft", "list", "table", "inet", "pyhost")
@@ -70,18 +71,18 @@ def prove(host: Host) -> None:
     try:
         status, output = host.run([*command, *(f"--socket-property={line}" for line in allow), "sleep", "30"])
         if status:
-            raise PyhostError(f"the proof that IPAddressDeny= filters could not begin: {output}")
+            raise PyhostError(f"the check that IPAddressDeny= filters could not begin: {last_lines(output)}")
         endpoint = f"{FORBIDDEN}:{port}"
         if answering([endpoint], FORBIDDEN):
             raise PyhostError(
-                "IPAddressDeny= has no effect on this host, so everybody could open the applications' endpoints, and"
-                " none was started. systemd needs BPF for it: allow that in the container, use another kernel, or run"
-                " the applications on the host of their front end"
+                "IPAddressDeny= has no effect on this host, so anybody could open the endpoints of the applications."
+                " None was started. systemd needs BPF for this: allow it in the container, use another kernel, or run"
+                " the applications on their front-end host."
             )
         if not answering([endpoint], ALLOWED):
             raise PyhostError(
-                f"the proof that IPAddressDeny= filters failed: {ALLOWED}, which the socket allows, cannot connect to"
-                f" {endpoint} either; check this host's firewall and its loopback"
+                f"the check that IPAddressDeny= filters failed: {ALLOWED} cannot connect to {endpoint}, although the"
+                " socket allows it. Check the firewall and the loopback interface of this host."
             )
     finally:
         host.run(["systemctl", "stop", *units])
@@ -92,8 +93,8 @@ def reject_open(endpoints: t.Iterable[str]) -> None:
     found = answering(endpoints)
     if found:
         raise PyhostError(
-            f"{', '.join(found)}: accepts connections from this host itself, so IPAddressDeny= has no effect on it;"
-            " the kernel must let systemd use BPF"
+            f"{', '.join(found)}: accepts connections from this host itself, so IPAddressDeny= has no effect there."
+            " Allow systemd to use BPF on this host."
         )
 
 

@@ -40,7 +40,7 @@ class Recovery:
             self._restore(journal)
         except Exception as worse:
             raise PyhostError(
-                f"{words_of(error)}\nRolling the change back failed too: {words_of(worse)}; the next run tries again",
+                f"{words_of(error)}\nRolling the change back failed too: {words_of(worse)}. The next run tries again.",
                 **getattr(error, "details", {}),
             ) from error
         try:

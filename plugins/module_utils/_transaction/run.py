@@ -136,8 +136,8 @@ class Transaction:
         complaints = [complaint for address in self.wish.listen if (complaint := self.host.complaint(address, ours))]
         if complaints:
             raise PyhostError(
-                "\n".join(complaints) + "\nNothing was changed; end what listens there, or have "
-                f"{self.wish.component} listen somewhere else"
+                "\n".join(complaints) + "\nNothing was changed. Stop what listens there, or set other addresses with "
+                f"`{self.wish.component}_listen`."
             )
 
     def _test(self, plan: Plan) -> bool:
@@ -149,7 +149,7 @@ class Transaction:
             if self.check:
                 return False
             raise PyhostError(
-                f"test.command: this host has no {test.command[0]}; install its package in an earlier task"
+                f"test.command: this host has no {test.command[0]}. Install its package in an earlier task."
             )
         return test_staged(self.host, test, plan.all_changes)
 

@@ -108,24 +108,24 @@ class Service:
             guilty = [unit for unit in names if f"Job for {unit} " in complaint] or [
                 unit for unit in names if states[unit].broken
             ]
-            raise self._blame(guilty, f"systemctl {verb} failed", complaint, since)
+            raise self._blame(guilty, f"systemctl {verb}", complaint, since)
 
     def _blame(self, guilty: t.Sequence[str], what: str, complaint: str, since: float) -> PyhostError:
         """Return the error that has the words of the first guilty unit."""
         if not guilty:
-            return blame(what, complaint)
+            return blame(f"{what} failed", complaint)
         unit, *others = guilty
         words = self.systemd.words(unit, since)
         also = f" (and of {', '.join(others)})" if others else ""
         taken = "Address already in use" in words
-        advice = "somebody else has this address; on the host, `ss -lntxp` shows who listens" if taken else ""
+        advice = "Another process uses this address. On the host, `ss -lntxp` shows which one." if taken else ""
         said = "\n".join(filter(None, (complaint, words, advice)))
-        return blame(f"{what} of {unit}{also}", said, application=_application(unit))
+        return blame(f"{what} of {unit}{also} failed", said, application=_application(unit))
 
     def _blame_broken(self, states: t.Mapping[str, Unit], broken: t.Iterable[str], since: float) -> PyhostError:
         units = sorted(broken)
         state = states[units[0]]
-        return self._blame(units, "the start", f"{state.active} ({state.sub})", since)
+        return self._blame(units, "the start", f"its state is {state.active} ({state.sub})", since)
 
     def prove(self, units: t.Collection[str], since: float, quiet: bool) -> None:
         """Wait until all units are active, and have been for a moment; `quiet` units had no reason to change."""
@@ -155,8 +155,8 @@ class Service:
             if self.host.clock() > end:
                 name = f" (Host: {probe.host})" if probe.host else ""
                 raise PyhostError(
-                    f"probe: {probe.url}{name} did not answer the new generation {probe.generation} within "
-                    f"{probe.timeout:g} s; its last answer: {answer or 'nothing'}{probe.said(logged)}"
+                    f"probe: {probe.url}{name} did not answer with the new generation {probe.generation} within "
+                    f"{probe.timeout:g} s. Its last answer: {answer or 'nothing'}{probe.said(logged)}"
                 )
             self.host.sleep(POLL)
 
@@ -190,7 +190,7 @@ class Service:
             left = [unit for unit, now in self._workers(states).items() if workers[unit] & now]
             last = self.host.clock() > end or not left
             if bad := _bad(states, first):
-                raise self._blame(bad, "the start", "its new processes did not stay", since)
+                raise self._blame(bad, "the start", "its new processes ended", since)
             for request in requests:
                 self._ask(request, since, last=last)
             if last or self.host.clock() > repeat:

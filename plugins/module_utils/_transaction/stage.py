@@ -21,6 +21,7 @@ from pathlib import Path
 
 from .._errors import PyhostError
 from .._fs import Node, write
+from .._text import last_lines
 from .host import Host
 from .wish import Test
 
@@ -96,7 +97,7 @@ def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
         empty.mkdir()
         status, output = host.run(["cp", "-a", "--", f"{test.folder}/.", str(copy)])
         if status:
-            raise PyhostError(f"cp -a {test.folder}: {output}")
+            raise PyhostError(f"cannot copy {test.folder}: {last_lines(output)}")
         if not all(_change(copy, test.folder, change) for change in changes):
             return False
         script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), str(len(test.scratch))]
@@ -152,7 +153,7 @@ def blame(what: str, words: str, application: str | None = None, **details: t.An
     The words may be an application's own, so nothing that they name is opened.
     """
     head = f"application {application}: {what}" if application else what
-    return PyhostError(f"{head}: {words}", application=application, **details)
+    return PyhostError(f"{head}: {last_lines(words)}", application=application, **details)
 
 
 def _place(words: str) -> tuple[str, int] | None:

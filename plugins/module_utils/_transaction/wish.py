@@ -88,7 +88,7 @@ class Request:
         if healthy(status_of(answer), self.status):
             return ""
         right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
-        return f"{self.url} (Host: {self.host}) answers '{answer}'; it must be {right}"
+        return f"{self.url} (Host: {self.host}) answers '{answer}', but it must be {right}"
 
 
 @dataclass(frozen=True)

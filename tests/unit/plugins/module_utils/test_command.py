@@ -47,7 +47,7 @@ def test_nothing_can_be_typed() -> None:
 def test_one_that_does_not_end_is_ended(script: str) -> None:
     begin = time.monotonic()
     status, _output, complaints = _shell(script, 0.3)
-    assert (status, complaints) == (LATE, "no end after 0.3 s")
+    assert (status, complaints) == (LATE, "stopped after 0.3 s")
     assert time.monotonic() - begin < 5
 
 

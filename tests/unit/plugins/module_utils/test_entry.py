@@ -124,9 +124,9 @@ def test_details_of_a_failure_are_in_the_result() -> None:
 def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     answer = run(fails(AssertionError("it ran"))).answer
-    assert answer["msg"] == "sample has to be root on the host; set `become: true`"
+    assert answer["msg"] == "sample must run as root on the host. Set `become: true`."
 
 
 def test_what_an_action_finishes_is_not_run_without_it() -> None:
     answer = run(fails(AssertionError("it ran")), action_sets="done").answer
-    assert answer["msg"] == "sample works through its action plugin; call it as pyhost.web.sample in a task"
+    assert answer["msg"] == "sample needs its action plugin. Call it as pyhost.web.sample in a task."

@@ -137,15 +137,15 @@ def test_it_is_told_what_a_front_end_would_tell(protocol: str, listening: t.Call
     ("protocol", "answer", "status"),
     [
         ("scgi", b"Content-Type: text/plain\r\n\r\nbody", "200 OK"),
-        ("scgi", b"", "no answer before the connection was closed"),
-        ("scgi", b"Traceback\n", "no answer, but 'Traceback\\n'"),
-        ("uwsgi", b"", "no answer before the connection was closed"),
-        ("fastcgi", _records((7, b"a complaint"), (3, b"\0" * 8)), "no answer before the connection was closed"),
-        ("fastcgi", b"", "no answer before the connection was closed"),
+        ("scgi", b"", "the connection was closed without an answer"),
+        ("scgi", b"Traceback\n", "invalid answer: 'Traceback\\n'"),
+        ("uwsgi", b"", "the connection was closed without an answer"),
+        ("fastcgi", _records((7, b"a complaint"), (3, b"\0" * 8)), "the connection was closed without an answer"),
+        ("fastcgi", b"", "the connection was closed without an answer"),
         # It would be taken for a status line.
-        ("http", b"200 OK\r\n\r\n", "no answer, but '200 OK\\r\\n'"),
-        ("http", b"\x1b[31mred\r\n", "no answer, but '\\x1b[31mred\\r\\n'"),
-        ("http", b"HTTP/1.1 \xb2\xb3\xb9 OK\r\n\r\n", "no answer, but 'HTTP/1.1 \xb2\xb3\xb9 OK\\r\\n'"),
+        ("http", b"200 OK\r\n\r\n", "invalid answer: '200 OK\\r\\n'"),
+        ("http", b"\x1b[31mred\r\n", "invalid answer: '\\x1b[31mred\\r\\n'"),
+        ("http", b"HTTP/1.1 \xb2\xb3\xb9 OK\r\n\r\n", "invalid answer: 'HTTP/1.1 \xb2\xb3\xb9 OK\\r\\n'"),
         ("uwsgi", b"HTTP/1.1 \xb2\xb3\xb9 OK\r\n\r\n", "\xb2\xb3\xb9 OK"),
     ],
 )
@@ -227,7 +227,7 @@ SECRET = "caf\u00e9-hunter22"
 @pytest.mark.parametrize("protocol", ["http", "scgi"])
 def test_no_part_of_a_secret_is_left_where_an_answer_is_cut(protocol: str, listening: t.Callable[..., str]) -> None:
     answer = HOST.ask(listening(protocol, f"{'x' * 70}{SECRET}\r\n\r\n".encode()), None, 5)
-    assert Mask([SECRET])(answer) == f"no answer, but '{'x' * 70}{STARS}…'"
+    assert Mask([SECRET])(answer) == f"invalid answer: '{'x' * 70}{STARS}…'"
 
 
 @FUZZ

@@ -15,9 +15,11 @@ from ansible_collections.pyhost.web.plugins.module_utils._text import (
     LONGEST,
     beginning,
     clean,
+    counted,
     decode,
     end_of,
     escaped,
+    last_lines,
     number,
     one_line,
     printable,
@@ -82,6 +84,16 @@ def test_bytes_of_any_kind() -> None:
 @pytest.mark.parametrize("text", ["\u00b2\u00b3\u00b9", "\u0661", "-1", "+1", "1_0", " 1", "", "1" * 5000, "0x1"])
 def test_what_is_no_number(text: str) -> None:
     assert number(text) is None
+
+
+def test_the_last_lines_are_bounded() -> None:
+    assert last_lines("\n a \r\n\n b\n") == " a\n b"
+    assert last_lines("\n".join(map(str, range(99))), 2) == "97\n98"
+    assert len(last_lines("x" * 10**6)) < 2100
+
+
+def test_things_are_counted() -> None:
+    assert (counted(0, "problem"), counted(1, "day"), counted(2, "day")) == ("0 problems", "1 day", "2 days")
 
 
 def test_numbers() -> None:

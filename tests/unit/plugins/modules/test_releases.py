@@ -39,7 +39,7 @@ class Module:
 
 FAILURES = {
     "a name that is not UTF-8": (TreeError("/srv/\udcff is no file"), "/srv/\\xff is no file"),
-    "secrets": (ValueError("no secret-key and of-the-build, 12345"), ": no ******** and ********, ********; please"),
+    "secrets": (ValueError("no secret-key and of-the-build, 12345"), ": no ******** and ********, ********. Please"),
     "a full disk": (OSError(28, "No space left on device", "/dev/full"), "/dev/full: No space left on device"),
 }
 

@@ -157,7 +157,7 @@ FAILURES = {
     ),
     "another apt": (
         {"apt-get install": (100, LOCKED)},
-        ["installing packages for more than 0 seconds; let that come to its end, and run again\nE: Could not get lock"],
+        ["installing packages for more than 0 seconds. Wait until it ends, and run again.\nE: Could not get lock"],
     ),
 }
 
@@ -172,9 +172,9 @@ def test_failure_in_the_words_of_apt(tmp_path: Path, case: str) -> None:
 
 
 BAD = {
-    "-oFoo=bar": "name: '-oFoo=bar' is no name of a Debian package",
-    "Nginx": "name: 'Nginx' is no name of a Debian package",
-    "": "name: '' is no name of a Debian package",
+    "-oFoo=bar": "name: '-oFoo=bar' is not a valid name of a Debian package",
+    "Nginx": "name: 'Nginx' is not a valid name of a Debian package",
+    "": "name: '' is not a valid name of a Debian package",
 }
 
 
@@ -188,7 +188,7 @@ def test_other_systems_get_one_sentence(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.apt.unlink()
     host.release.write_text('PRETTY_NAME="Fedora Linux 43"\n', encoding="utf-8")
-    with pytest.raises(PyhostError, match=r"Fedora Linux 43 has no apt: .* Debian 12 and 13 only"):
+    with pytest.raises(PyhostError, match=r"Fedora Linux 43 has no apt\. pyhost\.web supports Debian 12 and 13 only"):
         packages(host, "nginx").missing()
 
 

@@ -232,7 +232,7 @@ def explodes(_step: Step) -> Outcome:
 
 
 UNFORESEEN = (
-    r"\Aapp bad: unexpected RecursionError at test_build\.py:\d+: too deep for \*{8}; please report this as a bug\Z"
+    r"\Aapp bad: unexpected RecursionError at test_build\.py:\d+: too deep for \*{8}\. Please report this as a bug\.\Z"
 )
 
 
@@ -504,7 +504,7 @@ ADVICE = {
     "full disk": (
         "setup[0]",
         says("x: No space left on device"),
-        r"the disk of .*/shop/.* has [0-9]+ MiB left; make room",
+        r"The disk of .*/shop/.* has [0-9]+ MiB left\. Make room",
     ),
     "no memory": ("requirements", says("Killed"), "If it was killed for its memory, raise `limits.memory`"),
     "no index": (
@@ -571,7 +571,7 @@ def test_a_disk_that_is_full_for_root_too(make: Make, layout: Layout, monkeypatc
 
     monkeypatch.setattr(shutil, "copyfile", full)
     builder, _stage = make(app(source={"path": "./shop", "digest": "d1"}), uploads={"d1": "/tmp/upload"})
-    where = r"source\.path: .*/releases/\w+/source: No space left on device\nthe disk of .*/releases/\w+ has"
+    where = r"source\.path: .*/releases/\w+/source: No space left on device\nThe disk of .*/releases/\w+ has"
     with pytest.raises(Problems, match=where):
         run(builder)
     assert folders(layout) == []

@@ -189,7 +189,7 @@ def test_health_of_an_application_that_answers_in_other_digits(tmp_path: Path) -
         thread.start()
         answer = ask("", Question("shop", "a.example", "/", 5, endpoint("uwsgi", str(tmp_path / "shop.sock"))))
         thread.join()
-    assert (answer["status"], answer["error"]) == (None, "no status, but '\u00b2\u00b3\u00b9 \\x9b31m'")
+    assert (answer["status"], answer["error"]) == (None, "no status line: '\u00b2\u00b3\u00b9 \\x9b31m'")
 
 
 def test_health_at_an_endpoint(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_health_at_an_endpoint(tmp_path: Path) -> None:
         question = Question("shop", "a.example", "/up", 5, endpoint("scgi", str(tmp_path / "shop.sock")))
         answers = [ask("", question) for _ in range(2)]
         thread.join()
-    assert [(answer["status"], answer["error"]) for answer in answers] == [(404, ""), (None, "no status, but 'none'")]
+    assert [(answer["status"], answer["error"]) for answer in answers] == [(404, ""), (None, "no status line: 'none'")]
 
 
 def test_nobody_answers(tmp_path: Path) -> None:

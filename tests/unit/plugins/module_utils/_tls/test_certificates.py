@@ -236,11 +236,11 @@ def test_what_is_not_issued_leaves_what_was_there(world: World, given: dict[str,
     world.prepare(wanted, other)
     was = world.text("shop")
     outcome = world.issue(wanted, other)
-    has = "only a stand-in" if before == "nothing" else "the certificate it had"
+    has = "a temporary self-signed certificate" if before == "nothing" else "its old certificate"
     (failure,) = outcome.failures
     assert failure == (
-        f"shop: {SERVER} issued no certificate for new.example, the site goes on with {has}. certbot: Challenge failed"
-        " for domain"
+        f"shop: {SERVER} issued no certificate for new.example. The site uses {has}. certbot: Challenge failed for"
+        " domain"
     )
     assert world.text("shop") == was
     assert ("shop" in outcome.ready) == (before != "nothing")
@@ -320,7 +320,7 @@ def test_one_with_our_name_that_we_did_not_issue_is_neither_used_nor_deleted(wor
     world.prepare(asked("acme"))
     assert world.kind("shop") == ".stand_in"
     (failure,) = world.issue(asked("acme")).failures
-    assert "a certificate named pyhost_shop already, which pyhost.web did not issue; remove it with `certbot" in failure
+    assert "a certificate pyhost_shop exists, and pyhost.web did not request it. Remove it with `certbot" in failure
     world.prepare()
     world.issue()
     assert [call for call in world.calls if call.startswith("certbot")] == []
@@ -369,9 +369,13 @@ def test_the_account_at_the_acme_server_is_in_no_command_line(world: World) -> N
 @pytest.mark.parametrize(
     ("wanted", "acme", "words"),
     [
-        ([asked("acme"), asked("self_signed")], Acme(SERVER), "2 certificates have the name shop; give"),
-        ([Wanted("../shop", ("shop.example",), "acme")], Acme(SERVER), "'../shop' cannot be the name of a certificate"),
-        ([Wanted(".acme", ("shop.example",), "acme")], Acme(SERVER), "'.acme' cannot be the name of a certificate"),
+        ([asked("acme"), asked("self_signed")], Acme(SERVER), "2 certificates have the name shop. Give"),
+        (
+            [Wanted("../shop", ("shop.example",), "acme")],
+            Acme(SERVER),
+            "'../shop' is not a valid name of a certificate",
+        ),
+        ([Wanted(".acme", ("shop.example",), "acme")], Acme(SERVER), "'.acme' is not a valid name of a certificate"),
         ([asked("acme")], Acme(SERVER, "a@b\npost-hook = id"), "acme_email: 'a@b.*' contains white space"),
     ],
     ids=["twice", "elsewhere", "hidden", "another setting"],
@@ -390,7 +394,7 @@ def test_one_run_at_a_time_makes_certificates(world: World) -> None:
     with (world.root / "run" / "pyhost-certificates.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for step in (certificates.prepare, certificates.issue):
-            with pytest.raises(PyhostError, match=r"pyhost-certificates\.lock for more than 0 seconds; wait"):
+            with pytest.raises(PyhostError, match=r"pyhost-certificates\.lock for more than 0 seconds. Wait"):
                 step()
         assert world.prepare(asked("self_signed"), check=True).made == ["shop"]
     assert not world.tls.exists()
@@ -412,7 +416,9 @@ def test_a_path_that_others_may_lead_elsewhere_is_not_read_as_root(
         link.symlink_to(key)
         os.chown(link, 65534, -1, follow_symlinks=False)
         given = {**given, "key": str(link)}
-    with pytest.raises(PyhostError, match=r"is read as root, but others than root may change .*; let the file"):
+    with pytest.raises(
+        PyhostError, match=r"is read as root, but accounts other than root may change .*\. Let the file"
+    ):
         world.prepare(asked("given", **given))
     assert not world.tls.exists()
 

@@ -53,7 +53,7 @@ def test_what_nobody_holds(listen: t.Callable[[str], int]) -> None:
 )
 def test_who_holds_it_is_named(listen: t.Callable[[str], int], there: str, wanted: str) -> None:
     text = wanted.format(listen(there))
-    who = f"{text}: {NAME} (process {os.getpid()} of server.service) listens there already"
+    who = f"{text}: already in use by {NAME} (process {os.getpid()} of server.service)"
     assert complaint(text, {"other.service"}) == who
     assert complaint(text, {"server.service"}) == ""
 
@@ -67,7 +67,7 @@ def test_a_server_that_may_not_be_looked_into_holds_its_own(
     port = listen("127.0.0.1")
     monkeypatch.setattr(Path, "readlink", denied)
     assert complaint(f"{port}", {"server.service"}) == ""
-    assert complaint(f"{port}", {"other.service"}) == f"{port}: somebody listens there already"
+    assert complaint(f"{port}", {"other.service"}) == f"{port}: already in use by another process"
 
 
 def test_an_address_that_is_not_here() -> None:
@@ -77,7 +77,7 @@ def test_an_address_that_is_not_here() -> None:
 
 @pytest.mark.parametrize("text", ["http", "1.2.3.4", "[::]", "::1:80x", ""])
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(ValueError, match="should be a port, address:port"):
+    with pytest.raises(ValueError, match="this is not a port, address:port"):
         parse(text)
 
 
@@ -105,12 +105,12 @@ def test_nothing_is_changed_where_somebody_listens(host: t.Any, monkeypatch: pyt
 
     def refuse(_host: t.Any, address: str, units: t.Container[str]) -> str:
         asked.append((address, units))
-        return f"{address}: apache2 (process 7) listens there already"
+        return f"{address}: already in use by apache2 (process 7)"
 
     monkeypatch.setattr(type(host), "complaint", refuse)
     before = host.tree()
     error = host.refuse(host.wish({"etc/server/main.conf": "new\n"}, listen=("80",)))
-    assert str(error).startswith("80: apache2 (process 7) listens there already\nNothing was changed; ")
+    assert str(error).startswith("80: already in use by apache2 (process 7)\nNothing was changed. ")
     assert (host.tree(), asked) == (before, [("80", {"server.service"})])
 
 
@@ -126,5 +126,5 @@ def test_a_program_with_a_name_that_is_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["\u0661\u0662", "1" * 5000])
 def test_digits_that_are_no_port(text: str) -> None:
-    with pytest.raises(ValueError, match="should be a port"):
+    with pytest.raises(ValueError, match="this is not a port"):
         parse(text)

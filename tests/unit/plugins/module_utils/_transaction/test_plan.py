@@ -188,8 +188,8 @@ def test_what_another_component_has_is_rejected() -> None:
     with pytest.raises(PyhostError) as caught:
         compared(Wish("web", (entry("/etc/a"),), (APP,)), {"other": OTHER}, Host(OTHERS))
     assert [line.partition(";")[0] for line in str(caught.value).splitlines()] == [
-        "files[0]: /etc/a belongs to other",
-        f"units: {APP} belongs to other",
+        "files[0]: /etc/a belongs to other. Remove it here, or move it here with `take: true`.",
+        f"units: {APP} belongs to other. Remove it here, or move it here with `take: true`.",
     ]
 
 
@@ -258,9 +258,9 @@ def test_what_is_yet_to_come_is_a_problem_only_outside_check_mode() -> None:
     with pytest.raises(PyhostError) as caught:
         compared(wish, {}, Host())
     assert [line.partition(";")[0] for line in str(caught.value).splitlines()] == [
-        "files[0].owner: 'blog' does not exist on this host",
-        "files[0].group: 'blog' does not exist on this host",
-        "files[0].follow: /srv/next is no symbolic link",
+        "files[0].owner: 'blog' does not exist on this host. Create it in an earlier task.",
+        "files[0].group: 'blog' does not exist on this host. Create it in an earlier task.",
+        "files[0].follow: /srv/next is not a symbolic link. Create it in an earlier task.",
     ]
 
 

@@ -44,32 +44,32 @@ FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
     ),
     "start": (
         unit(BLOG, "DIES\n"),
-        f"application blog: systemctl start failed of {BLOG}: Job for {BLOG} failed.\nwords of {BLOG} in the journal",
+        f"application blog: systemctl start of {BLOG} failed: Job for {BLOG} failed.\nwords of {BLOG} in the journal",
     ),
     "reload": (
         {MAIN: "DIES\n"},
-        f"systemctl reload failed of {SERVER}: Job for {SERVER} failed.\nwords of {SERVER} in the journal",
+        f"systemctl reload of {SERVER} failed: Job for {SERVER} failed.\nwords of {SERVER} in the journal",
     ),
     "crash loop": (
         unit(BLOG, "CRASHES\n"),
-        f"application blog: the start of {BLOG}: active (fake)\nwords of {BLOG} in the journal",
+        f"application blog: the start of {BLOG} failed: its state is active (fake)\nwords of {BLOG} in the journal",
     ),
     "no end of the start": (
         unit(BLOG, "HANGS\n"),
-        f"application blog: the start of {BLOG}: activating (fake)\nwords of {BLOG} in the journal",
+        f"application blog: the start of {BLOG} failed: its state is activating (fake)\nwords of {BLOG} in the journal",
     ),
     "probe": (
         {MAIN: "DEAF\n"},
-        "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer the new "
-        "generation 2 within 3 s; its last answer: 1",
+        "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer with the new "
+        "generation 2 within 3 s. Its last answer: 1",
     ),
     "death after the reload": (
         {MAIN: "FALLS\n"},
-        f"the start of {SERVER}: failed (fake)\nwords of {SERVER} in the journal",
+        f"the start of {SERVER} failed: its state is failed (fake)\nwords of {SERVER} in the journal",
     ),
     "unit without file": (
         {f"etc/systemd/system/{BLOG}": {"content": None}},
-        f"systemctl enable failed of {BLOG}: Unit {BLOG} not found.",
+        f"systemctl enable of {BLOG} failed: Unit {BLOG} not found.",
     ),
 }
 
@@ -122,8 +122,8 @@ def test_old_files_that_do_not_start_either_are_told(host: t.Any) -> None:
     (host.system / SHOP).write_text("DIES\n", encoding="utf-8")
     files = with_users(host, {**SITES, MAIN: "DIES\n", **unit(SHOP, "fine\n")})
     error = str(host.refuse(host.wish(files, (SERVER, SHOP))))
-    assert "systemctl reload failed of server.service" in error
-    assert f"The old files are restored, but not active: application shop: systemctl start failed of {SHOP}" in error
+    assert "systemctl reload of server.service failed" in error
+    assert f"The old files are restored, but not active: application shop: systemctl start of {SHOP} failed" in error
     assert host.litter() == []
     host.apply(old(host))
     in_order(host)
@@ -146,13 +146,13 @@ def test_copies_of_an_interrupted_run_are_removed(host: t.Any, tmp_path: Path) -
 def test_a_folder_in_the_way_is_told(host: t.Any) -> None:
     (host.root / MAIN).unlink()
     (host.root / MAIN).mkdir()
-    assert "is a folder, and should be a file or a symbolic link" in str(host.refuse(new(host)))
+    assert "this is a folder, but must be a file or a symbolic link" in str(host.refuse(new(host)))
 
 
 def test_a_damaged_manifest_is_told(host: t.Any) -> None:
     host.apply(old(host))
     (host.state / "server.json").write_text("{", encoding="utf-8")
-    assert f"{host.state}/server.json: is damaged" in str(host.refuse(new(host)))
+    assert f"{host.state}/server.json: damaged" in str(host.refuse(new(host)))
 
 
 # Killed, or out of space, at every point

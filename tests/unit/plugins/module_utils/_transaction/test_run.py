@@ -74,7 +74,7 @@ def test_check_mode_knows_that_users_are_yet_to_come(host: t.Any) -> None:
     files = {MAIN: {"content": "x\n", "owner": "nobody-has-this-name"}}
     assert host.apply(host.wish(files), check=True).changed
     assert str(host.refuse(host.wish(files))) == (
-        "files[0].owner: 'nobody-has-this-name' does not exist on this host; make it in an earlier task"
+        "files[0].owner: 'nobody-has-this-name' does not exist on this host. Create it in an earlier task."
     )
 
 
@@ -248,10 +248,9 @@ def test_a_path_has_one_owner(host: t.Any) -> None:
     host.apply(host.wish(MOVING, (SHOP,), "one"))
     before = host.tree()
     assert str(host.refuse(host.wish(MOVING, (SHOP,), "two"))).splitlines() == [
-        f"files[0]: {host.system / SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
-        f"files[1]: {host.root}/etc/pyhost/shop.env belongs to one; "
-        "leave it to that component, or move it here with `take: true`",
-        f"units: {SHOP} belongs to one; leave it to that component, or move it here with `take: true`",
+        f"files[0]: {host.system / SHOP} belongs to one. Remove it here, or move it here with `take: true`.",
+        f"files[1]: {host.root}/etc/pyhost/shop.env belongs to one. Remove it here, or move it here with `take: true`.",
+        f"units: {SHOP} belongs to one. Remove it here, or move it here with `take: true`.",
     ]
     assert host.tree() == before
 
@@ -381,7 +380,7 @@ def test_somebody_elses_server_is_not_replaced(host: t.Any) -> None:
     (host.root / MAIN).write_text("PORT\n", encoding="utf-8")
     host.change_unit(SERVER, loaded={MAIN: "PORT\n"})
     before = host.tree(), host.units()[SERVER]
-    assert f"systemctl start failed of {RIVAL}" in str(host.refuse(rival(host)))
+    assert f"systemctl start of {RIVAL} failed" in str(host.refuse(rival(host)))
     assert (host.tree(), host.units()[SERVER]) == before
 
 
@@ -421,7 +420,7 @@ def test_a_server_that_answers_another_generation_replaces_nobody(host: t.Any) -
         replaces=frozenset({"server"}),
         probe=Probe("http://127.0.0.1/", "4", "generation.invalid", 3),
     )
-    assert "did not answer the new generation 4 within 3 s; its last answer: 3" in str(host.refuse(deaf))
+    assert "did not answer with the new generation 4 within 3 s. Its last answer: 3" in str(host.refuse(deaf))
     assert (host.tree(), host.running()) == (before, running)
     in_order(host)
 
@@ -446,7 +445,7 @@ def test_a_link_follows_another_one(host: t.Any) -> None:
         "srv/shop/current": {"follow": str(app / "next"), "unit": SHOP, "verb": "reload"},
         "etc/release": {"follow": str(app / "next")},
     }
-    assert str(host.refuse(host.wish(files, (SHOP,)))).startswith(f"files[1].follow: {app}/next is no symbolic link")
+    assert str(host.refuse(host.wish(files, (SHOP,)))).startswith(f"files[1].follow: {app}/next is not a symbolic link")
     assert host.apply(host.wish(files, (SHOP,)), check=True).changed
     (app / "next").symlink_to("releases/1")
     host.apply(host.wish(files, (SHOP,)))
@@ -463,7 +462,7 @@ def test_runs_wait_for_each_other(host: t.Any, check: bool) -> None:
     before = host.time
     with (host.state / ".lock").open() as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(PyhostError, match=r"another run has held \S+/\.lock for more than 120 seconds; wait"):
+        with pytest.raises(PyhostError, match=r"another run has held \S+/\.lock for more than 120 seconds. Wait"):
             host.apply(new(host), check)
     assert 120 < host.time - before < 125
     host.apply(new(host))
