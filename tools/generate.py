@@ -94,16 +94,21 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+# The types of Ansible's specs, in plain words.
+KINDS = {"str": "text", "int": "number", "bool": "true or false", "dict": "dictionary"}
+MANY = {"str": "text", "int": "numbers", "dict": "dictionaries"}
+
+
 def _rows(keys: t.Iterable[Key], prefix: str = "") -> list[str]:
     rows = []
     for key in keys:
-        kind = f"list of {key.elements}" if key.elements and key.elements != "raw" else key.type
+        kind = f"list of {MANY[key.elements]}" if key.elements in MANY else KINDS.get(key.type, key.type)
         default = "**required**" if key.required else f"`{_flow(key.default)}`" if key.default not in (None, {}) else ""
         if key.default == {} and not key.options:
             default = "`{}`"
         choices = f" One of {', '.join(f'`{choice}`' for choice in key.choices)}." if key.choices else ""
         example = f"`{_flow(key.example)}`" if key.example is not None else ""
-        row = [f"`{prefix}{key.name}`", kind, default, key.description + choices, example]
+        row = [f"`{prefix}{key.name}`", key.forms or kind, default, key.description + choices, example]
         rows.append("| " + " | ".join(map(_cell, row)) + " |")
         rows += _rows(key.options, f"{prefix}{key.name}{'[]' if key.elements else ''}.")
     return rows
@@ -149,6 +154,35 @@ def _between(page: Path, subject: str, table: str) -> str:
     return f"{before}{begin}{table}{end}{rest.split(end)[1]}"
 
 
+# The reference has a table for each of these; it begins with the key that is named.
+GROUPS = {
+    "domains": "Addresses and TLS",
+    "source": "Code",
+    "backend": "Server",
+    "env": "Environment and permissions",
+    "static": "Files and headers",
+    "setup": "Releases",
+    "limits": "Limits",
+    "user": "Account and hosts",
+    "state": "Removal",
+    "extra": "Raw configuration",
+    "pyhost_app_defaults": "Servers and hosts",
+    "pyhost_only": "Deploy and rollback, given with -e",
+    "pyhost_probe_url": "Front end",
+    "pyhost_build_env": "Builds",
+    "pyhost_status_format": "Status, given with -e",
+}
+
+
+def _groups(keys: t.Iterable[Key]) -> str:
+    parts: list[tuple[str, list[Key]]] = []
+    for key in keys:
+        if key.name in GROUPS:
+            parts.append((GROUPS[key.name], []))
+        parts[-1][1].append(key)
+    return "\n".join(f"### {title}\n\n{_table(members)}" for title, members in parts)
+
+
 def _reference() -> str:
     return f"""<!-- {MADE} -->
 # Reference
@@ -160,12 +194,12 @@ Use it to look up a name. The [docs by task](README.md) show how to combine them
 
 They stand below the application's name in `pyhost_apps`.
 
-{_table(APP)}
+{_groups(APP)}
 ## Variables of a host or group
 
 `pyhost_apps` and any `pyhost_apps__ANYTHING` map the names of applications to their descriptions. They are merged.
 
-{_table(HOST)}
+{_groups(HOST)}
 ## Combinations of front ends and back ends
 
 Rows are front ends, columns back ends, and cells the protocols between them.

@@ -175,6 +175,7 @@ APP: tuple[Key, ...] = (
         example="acme",
         check=checks.tls,
         secret=True,
+        forms="text or dictionary",
     ),
     Key(
         "hsts",
@@ -331,6 +332,7 @@ APP: tuple[Key, ...] = (
         elements="raw",
         example=["python manage.py migrate --noinput"],
         check=checks.step,
+        forms="list of text or dictionaries",
     ),
     Key(
         "build_timeout",

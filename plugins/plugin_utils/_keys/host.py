@@ -50,6 +50,7 @@ HOST: tuple[Key, ...] = (
         "Applications for the playbooks deploy and rollback, given with -e: a list, or names with commas between them.",
         example="shop,blog",
         check=checks.names,
+        forms="text or list",
     ),
     Key(
         "pyhost_release",
@@ -65,6 +66,7 @@ HOST: tuple[Key, ...] = (
         " -e. Default: first one, then all others.",
         example=2,
         check=checks.batches,
+        forms="number or list",
     ),
     Key(
         "pyhost_max_fail_percentage",

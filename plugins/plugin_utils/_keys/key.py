@@ -47,6 +47,7 @@ class Key:
     single value: the key itself, each member of a list, or each value of a dictionary without ``options``. Such a
     value is text, and its name is refined by ``check_key``. ``secret`` values are never repeated in a message.
     ``same`` returns what two members of a list, or two names of a dictionary, have in common if they mean the same.
+    ``forms`` is the type that the documentation shows, for values that are raw.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Key:
     check_key: Check | None = None
     same: Callable[[str], str] | None = None
     secret: bool = False
+    forms: str = ""
 
 
 _TYPE_NAMES = {

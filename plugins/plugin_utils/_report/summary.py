@@ -13,11 +13,12 @@ from ...module_utils._catalog import BACK_ENDS
 from .report import Item, Model, Report, answers_of, worst
 from .table import NOTHING, health, layout, listed
 
-PHASES = (
-    "packages", "guard", "accounts", "folders", "build", "switch", "certificates", "publish", "issue", "secure",
-    "removal",
-)  # fmt: skip
-"""What tasks do, in this order; each registers its result as C(__ROLE_done_PHASE)."""
+PHASES = {
+    "packages": "packages", "guard": "firewall", "accounts": "accounts", "folders": "accounts", "build": "build",
+    "switch": "switch", "certificates": "certificates", "publish": "publish", "issue": "certificates",
+    "secure": "certificates", "removal": "removal",
+}  # fmt: skip
+"""What tasks do, in this order, and what people call it. Each task registers its result as C(__ROLE_done_PHASE)."""
 
 TOLD = (
     "changed", "files", "applications", "links", "units", "removed", "sizes", "releases", "installed", "made",
@@ -94,7 +95,7 @@ def summary(
 def _done(variables: Mapping[str, Item]) -> list[Done]:
     parts = [(name.removeprefix("__").partition("_done_"), result) for name, result in variables.items()]
     known = [Done(role, phase, result) for (role, _done, phase), result in parts if phase in PHASES]
-    return sorted(known, key=lambda one: PHASES.index(one.phase))
+    return sorted(known, key=lambda one: list(PHASES).index(one.phase))
 
 
 def _rows(
@@ -179,7 +180,8 @@ def _release(target: str) -> str:
 
 
 def _part(one: Done) -> str:
-    return one.phase if one.role in ("app", "pyhost") or one.phase == "packages" else one.role.partition("_")[2]
+    is_shared = one.role in ("app", "pyhost") or one.phase == "packages"
+    return PHASES[one.phase] if is_shared else one.role.partition("_")[2]
 
 
 def _what(result: Item) -> str:
@@ -194,13 +196,16 @@ def _what(result: Item) -> str:
 
 def _times(done: Mapping[str, list[Done]]) -> str:
     """Return the seconds of each phase on each host on which anything changed."""
+    titles = dict.fromkeys(PHASES.values())
     spent = {
-        host: {phase: sum(one.result.get("seconds", 0) for one in known if one.phase == phase) for phase in PHASES}
+        host: {
+            title: sum(one.result.get("seconds", 0) for one in known if PHASES[one.phase] == title) for title in titles
+        }
         for host, known in done.items()
         if any(one.result.get("changed") for one in known)
     }
-    used = [phase for phase in PHASES if any(round(phases[phase], 1) for phases in spent.values())]
-    rows = [["", host, *(f"{phases[phase]:.1f}" for phase in used)] for host, phases in spent.items()]
+    used = [title for title in titles if any(round(times[title], 1) for times in spent.values())]
+    rows = [["", host, *(f"{times[title]:.1f}" for title in used)] for host, times in spent.items()]
     return layout([[" ", "SECONDS", *map(str.upper, used)], *rows])
 
 
