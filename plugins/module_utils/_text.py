@@ -21,7 +21,7 @@ LONGEST = 20_000
 DEEPEST = 50
 """Levels of a result that are passed on."""
 
-CUT = re.compile(r"…|\s?\[[0-9]{1,20} characters left out\]\s?")
+CUT = re.compile(r"…|\s?\[[0-9]{1,20} characters omitted\]\s?")
 """What stands in a text where some of it was left out; a secret may have been cut there."""
 
 _BREAK = re.compile(r"\r\n?|[\x0b\x0c]")
@@ -57,7 +57,7 @@ def shortened(text: str, longest: int, between: str = "\n") -> str:
     if len(text) <= longest:
         return text
     half = longest // 2
-    return f"{text[:half]}{between}[{len(text) - 2 * half} characters left out]{between}{text[-half:]}"
+    return f"{text[:half]}{between}[{len(text) - 2 * half} characters omitted]{between}{text[-half:]}"
 
 
 def beginning(text: str, longest: int) -> str:

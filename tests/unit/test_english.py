@@ -17,6 +17,8 @@ from ansible_collections.pyhost.web.plugins.plugin_utils._keys.app import APP
 from ansible_collections.pyhost.web.plugins.plugin_utils._keys.host import HOST
 from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import Key, Validator
 
+from tools.messages import LIST
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")])
 LONGEST = 30
@@ -158,6 +160,7 @@ KEYS = dict(
         *((f"{role}: {path}", key) for role, row in ROLES.items() for path, key in _keys(row.variables)),
     ]
 )
+MESSAGES = [line for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
 NOTES = sorted([*ROOT.glob("changelogs/fragments/*.y*ml"), ROOT / "changelogs" / "changelog.yaml", ROOT / "galaxy.yml"])
 
 
@@ -206,6 +209,14 @@ def test_a_description_is_plain(path: str) -> None:
 def test_a_role_describes_itself_plainly(role: str) -> None:
     for text in (ROLES[role].short, ROLES[role].description):
         assert _words(text) + _too_long(text) == []
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_is_plain(message: str) -> None:
+    text = re.sub(r"\{[^{}]*\}", "X", message)
+    assert _words(text) + _too_long(text) == []
+    # "There is no such file" is English, "'x' is no file" is not.
+    assert not re.search(r"(?<!there) (is|are) no (?!longer)", text), "write: is not a …"
 
 
 @pytest.mark.parametrize("path", NOTES, ids=_name)

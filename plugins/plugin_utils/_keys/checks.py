@@ -283,7 +283,7 @@ def app_env_name(value: t.Any) -> str:
     for row in BACK_ENDS.values():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in row.reads):
             raise ValueError(
-                f"{row.title} reads '{name}' as a setting of its own, and settings are keys of the application. Remove"
+                f"{row.title} reads '{name}' as one of its settings, which are keys of the application here. Remove"
                 " it, or choose another name."
             )
     return name
@@ -370,7 +370,7 @@ size = pattern(r"[1-9][0-9]*[KMGT]?", "a size such as 512M")
 def digest(value: t.Any) -> str:
     """Take the SHA-256 digest of a file."""
     if re.fullmatch(r"[0-9a-f]{64}", str(value)):
-        raise ValueError(f"{show(value)} does not say what kind of digest it is. Write `sha256:` before it.")
+        raise ValueError(f"{show(value)} is a digest without its algorithm. Write `sha256:` before it.")
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(value)):
         raise ValueError(f"{show(value)} is not a digest of the form sha256:…, with 64 hexadecimal digits.")
     return str(value)

@@ -51,14 +51,14 @@ def _origin(host: Host, origin: server.Origin | None) -> Iterator[Problem]:
     files = [name for name in origin.files if host.roles.get(name)]
     checksum = host.roles.get(origin.checksum)
     if len(files) > 1:
-        yield Problem(files[1], f"{files[0]} is there too. Keep one of them.")
+        yield Problem(files[1], f"{files[0]} is set too. Keep one of them.")
     elif not files and not any(host.roles.get(name) for name in origin.others):
-        yield Problem(origin.files[0], f"nothing says where the server of {host.name} comes from. {origin.advice}")
+        yield Problem(origin.files[0], f"{host.name} has no source for its server. {origin.advice}")
     if checksum and not files:
-        yield Problem(origin.checksum, f"there is no file that it belongs to. Add {' or '.join(origin.files)}.")
+        yield Problem(origin.checksum, f"a checksum needs a file. Add {' or '.join(origin.files)}.")
     if files and "://" in str(host.roles[files[0]]) and not checksum:
         yield Problem(
             files[0],
-            "what comes from a URL is run as root, so its digest must be known. Add"
+            "the file of a URL runs as root, so its digest is required. Add"
             f" `{origin.checksum}: sha256:…` (the output of sha256sum).",
         )

@@ -57,8 +57,8 @@ def inside_ignores(topology: Topology) -> Iterator[Problem]:
             if key in view.app["own"] and is_asked(value_of(view.app, key)):
                 yield Problem(
                     f"{view.path}.{key}",
-                    f"processes inside {topology.front_end(host).title} are not held to it. Remove it, or write"
-                    " `protocol: http`: that gives the application a service with a sandbox of its own.",
+                    f"processes inside {topology.front_end(host).title} ignore this key. Remove it, or write"
+                    " `protocol: http`, which gives the application its own service and sandbox.",
                 )
 
 

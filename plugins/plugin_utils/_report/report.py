@@ -261,7 +261,7 @@ def _reach_problems(result: Item) -> t.Iterator[str]:
         )
     for opened in result.get("open") or []:
         yield (
-            f"the endpoint {opened} accepts connections from any account of its own host, not only from front ends."
+            f"the endpoint {opened} accepts connections from any account of the host itself, not only from front ends."
             " Allow systemd on this host to filter with BPF (IPAddressDeny=)."
         )
 

@@ -26,18 +26,26 @@ _LINE, _NAME_ENDS, _LINE_ENDS = r"[^\r\n]+\r?\n", r"[ \t]*:", r"[ \t]*[\r\n]"
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _HEADER = rf"(?i)\A(?:{_LINE})+?"
 _REFUSED = (
-    (r"(?i)\ATRACE ", 405, "It would tell what a proxy has added."),
-    (r"(?i)\A[^ ]+ [^ ?\r\n]*%(?:00|(?![0-9a-f]{2}))", 400, "What is no encoding would arrive as something else."),
+    (r"(?i)\ATRACE ", 405, "The answer would contain what a proxy has added."),
+    (
+        r"(?i)\A[^ ]+ [^ ?\r\n]*%(?:00|(?![0-9a-f]{2}))",
+        400,
+        "A wrong encoding would reach the application as another path.",
+    ),
     (
         rf"{_HEADER}(?:proxy|forwarded|x-real-ip|x-forwarded-[a-z]+|[^:\r\n]*_[^:\r\n]*){_NAME_ENDS}",
         400,
-        "What only a proxy can know, and what would pose as such, is not for visitors to say.",
+        "Only a proxy may send these headers, or names that look like them to applications.",
     ),
-    (rf"{_HEADER}transfer-encoding{_NAME_ENDS}", 411, "Applications would get nothing of the body."),
-    (rf"{_HEADER}content-length{_NAME_ENDS}(?![ \t]*[0-9]+{_LINE_ENDS})", 400, "A length is a number."),
-    (rf"\A(?:{_LINE})+?(?!{_NAME}{_NAME_ENDS})[^\r\n]", 400, "Others might take such a line for another header."),
+    (rf"{_HEADER}transfer-encoding{_NAME_ENDS}", 411, "Applications would not get the body."),
+    (rf"{_HEADER}content-length{_NAME_ENDS}(?![ \t]*[0-9]+{_LINE_ENDS})", 400, "A length must be a number."),
+    (rf"\A(?:{_LINE})+?(?!{_NAME}{_NAME_ENDS})[^\r\n]", 400, "Other servers might read such a line as another header."),
     *(
-        (rf"{_HEADER}{name}{_NAME_ENDS}{_LINE}(?:{_LINE})*?{name}{_NAME_ENDS}", 400, "Servers would differ over it.")
+        (
+            rf"{_HEADER}{name}{_NAME_ENDS}{_LINE}(?:{_LINE})*?{name}{_NAME_ENDS}",
+            400,
+            "Servers would choose different ones.",
+        )
         for name in ("host", "content-length")
     ),
 )
@@ -171,8 +179,8 @@ SERVER = FrontEndServer(
         others=("frontend_cherokee_packages", "frontend_cherokee_prefix"),
         advice=(
             "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed tree,"
-            " frontend_cherokee_deb to a package, frontend_cherokee_packages to its name in a repository that the host"
-            " uses, or frontend_cherokee_prefix to the folder in which the host has it already."
+            " frontend_cherokee_deb to a package, or frontend_cherokee_packages to its name in a repository of the"
+            " host. If the host has Cherokee already, set frontend_cherokee_prefix to its folder."
         ),
     ),
     refuses=_refuses,

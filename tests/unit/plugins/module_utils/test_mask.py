@@ -75,8 +75,8 @@ def test_addresses(text: str) -> None:
 CUTS = {
     "the end": ("token abcdefgh…", "token ********…"),
     "the beginning": ("…ghijklmnop!", "…********!"),
-    "both sides": ("abcde [90 characters left out] klmnop", "******** [90 characters left out] ********"),
-    "on lines of its own": ("abcde\n[90 characters left out]\nklmnop", "********\n[90 characters left out]\n********"),
+    "both sides": ("abcde [90 characters omitted] klmnop", "******** [90 characters omitted] ********"),
+    "on lines of its own": ("abcde\n[90 characters omitted]\nklmnop", "********\n[90 characters omitted]\n********"),
     "less than is masked": ("abc… …nop", "abc… …nop"),
     "no part of it": ("abcx… …xmnop", "abcx… …xmnop"),
     "in quotes": (repr("x%40y…"), "'********…'"),

@@ -58,7 +58,7 @@ def test_what_steers_a_terminal_is_escaped(text: str, shown: str) -> None:
 def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
     text = printable(f"begin {'x' * LONGEST} end")
     assert text.startswith("begin ") and text.endswith(" end")
-    assert "[10 characters left out]" in text
+    assert "[10 characters omitted]" in text
 
 
 def test_a_cut_can_be_seen() -> None:

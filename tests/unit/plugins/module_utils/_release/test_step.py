@@ -52,13 +52,13 @@ def test_the_end_of_long_output() -> None:
 
 def test_a_long_line_is_shortened() -> None:
     (line,) = Outcome(1, "x" * 256 * 1024, "").said.splitlines()
-    assert line == f"{'x' * 1000} [260144 characters left out] {'x' * 1000}"
+    assert line == f"{'x' * 1000} [260144 characters omitted] {'x' * 1000}"
 
 
 def test_no_secret_is_left_where_output_was_cut() -> None:
     secret = "hunter22-and-more"
     outcome = Outcome(1, f"{'x' * 990}{secret}{'x' * 5000}{secret}{'x' * 990}\n", "")
-    assert Mask([secret])(outcome.said) == f"{'x' * 990}{STARS} [5014 characters left out] {STARS}{'x' * 990}"
+    assert Mask([secret])(outcome.said) == f"{'x' * 990}{STARS} [5014 characters omitted] {STARS}{'x' * 990}"
 
 
 @pytest.mark.parametrize("secret", ["hunter22-and-more", "\u00e9" * 20])

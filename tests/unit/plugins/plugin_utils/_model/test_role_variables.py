@@ -42,8 +42,8 @@ def _problems(roles: Variables, front_end: str = "nginx") -> list[str]:
         ({"frontend_nginx_listen": ["http"]}, "nginx", "frontend_nginx_listen[0]: 'http' is not"),
         ({"backend_flup_other_apps": ["x"]}, "nginx", "backend_flup_other_apps: no effect: the playbooks set it"),
         ({"backend_flup_web_group": True}, "nginx", "backend_flup_web_group: true is true or false, as YAML reads"),
-        ({}, "cherokee", "frontend_cherokee_archive: nothing says where the server of one comes from. Debian does not"),
-        ({"frontend_cherokee_archive": ""}, "cherokee", "frontend_cherokee_archive: nothing says where the server"),
+        ({}, "cherokee", "frontend_cherokee_archive: one has no source for its server. Debian does not"),
+        ({"frontend_cherokee_archive": ""}, "cherokee", "frontend_cherokee_archive: one has no source for its server"),
         (
             {**ARCHIVE, "frontend_cherokee_deb": "x.deb"},
             "cherokee",
@@ -52,7 +52,7 @@ def _problems(roles: Variables, front_end: str = "nginx") -> list[str]:
         (
             {"frontend_cherokee_archive": "https://example.org/cherokee.tgz"},
             "cherokee",
-            "frontend_cherokee_archive: what comes from a URL is run as root, so its digest must be known. Add"
+            "frontend_cherokee_archive: the file of a URL runs as root, so its digest is required. Add"
             " `frontend_cherokee_checksum: sha256:…`",
         ),
         (
@@ -63,7 +63,7 @@ def _problems(roles: Variables, front_end: str = "nginx") -> list[str]:
         (
             {"frontend_cherokee_prefix": "/srv/cherokee", "frontend_cherokee_checksum": DIGEST},
             "cherokee",
-            "frontend_cherokee_checksum: there is no file that it belongs to",
+            "frontend_cherokee_checksum: a checksum needs a file",
         ),
     ],
 )
