@@ -283,8 +283,11 @@ class Traffic:
 
 
 @contextmanager
-def traffic(visitors: t.Sequence[Visitor], kinds: t.Sequence[str] = KINDS, pause: float = 0.25) -> t.Iterator[Traffic]:
-    """Let each visitor make requests of each kind all the time, one after the other, `pause` seconds between them."""
+def traffic(visitors: t.Sequence[Visitor], kinds: t.Sequence[str] = KINDS, pause: float = 0.5) -> t.Iterator[Traffic]:
+    """Let each visitor make requests of each kind all the time, one after the other, `pause` seconds between them.
+
+    A request takes some 4 ms of the host's processor time: what is to be seen meanwhile should have most of it.
+    """
     seen = Traffic()
     done = threading.Event()
 
@@ -316,14 +319,14 @@ def visiting(hosts: t.Sequence[Host], *domains: str) -> t.Iterator[list[str]]:
     """Ask the domains of the hosts all the time, a page and a static file; the list has every failure at the end."""
     failures: list[str] = []
     visitors = [Visitor(address(host), domain) for host in hosts for domain in domains]
-    with traffic(visitors, ("short", "static"), 0.05) as seen:
+    with traffic(visitors, ("short", "static"), 0.1) as seen:
         yield failures
     failures += map(str, seen.failures)
 
 
 def meanwhile(visitors: t.Sequence[Visitor], work: t.Callable[[], None]) -> list[int | str]:
     """Return the statuses of all short requests, two at a time of each visitor, while the work is done."""
-    with traffic(visitors, ("short", "short"), 0.05) as seen:
+    with traffic(visitors, ("short", "short"), 0.1) as seen:
         time.sleep(1)
         work()
         time.sleep(1)

@@ -194,7 +194,7 @@ def switch(request: pytest.FixtureRequest) -> Switch:
         manifest = HOSTS[0].file(f"{MANIFESTS}/frontend_{previous.front_end}.json")
         switch.units = json.loads(manifest.content_string)["units"]
     visitors = {host: _probe(stays, HOSTS[0]).visitor(host) for host in HOSTS} if stays else {}
-    with traffic(list(visitors.values()), ["short"], 0.01) as seen:
+    with traffic(list(visitors.values()), ["short"], 0.05) as seen:
         try:
             switch.setting.publish()
         except AssertionError as error:
