@@ -9,17 +9,8 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-from ..plugin_utils._action import Failure, HostAction
+from ..plugin_utils._action import Failure, HostAction, plain
 from ..plugin_utils._render import render
-
-
-def _plain(value: t.Any) -> t.Any:
-    """Return a templated value as plain Python data."""
-    if isinstance(value, t.Mapping):
-        return {str(key): _plain(member) for key, member in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(member) for member in value]
-    return str(value) if isinstance(value, str) else value
 
 
 class ActionModule(HostAction):
@@ -35,7 +26,7 @@ class ActionModule(HostAction):
         ]
         # What several roles print alike.
         search_path.append(str(Path(__file__).parents[2] / "playbooks" / "templates"))
-        rendered = render(_plain(args), search_path)
+        rendered = render(plain(args), search_path)
         if rendered.problems:
             raise Failure("\n".join(rendered.problems))
         return self.execute(rendered.options, variables)

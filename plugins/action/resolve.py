@@ -14,24 +14,12 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils._catalog import BACK_ENDS, DEFAULT_FRONT_END
 from ..module_utils._text import counted, one_line
-from ..plugin_utils._action import Failure, folders
+from ..plugin_utils._action import Failure, folders, plain
 from ..plugin_utils._controller_files import file_problems, pair_problems
 from ..plugin_utils._items.roles import WRITTEN_AS
 from ..plugin_utils._keys.key import Invalid, Problem, lines
 from ..plugin_utils._model.inventory import RUNS, Fleet, Host
 from ..plugin_utils._model.resolve import resolve
-
-
-def _plain(value: t.Any) -> t.Any:
-    """Return a templated value as plain Python data, so that the model carries no lazy parts."""
-    if isinstance(value, t.Mapping):
-        return {_plain(key): _plain(member) for key, member in value.items()}
-    if is_sequence(value):
-        return [_plain(member) for member in value]
-    if isinstance(value, str):
-        return str(value)
-    return value
-
 
 # Connection variables are the inventory's; whatever else has such a name is a fact.
 _FACT = re.compile(r"\bansible_(?!host\b|user\b|port\b|connection\b|check_mode\b|limit\b|play_)\w+")
@@ -55,13 +43,13 @@ def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -
     """
     if isinstance(raw, t.Mapping):
         members = {key: _templated(f"{path}.{key}", value, templar, problems) for key, value in raw.items()}
-        return [{_plain(key): value for key, found in members.items() for value in found}]
+        return [{plain(key): value for key, found in members.items() for value in found}]
     if is_sequence(raw):
         parts = [_templated(f"{path}[{index}]", value, templar, problems) for index, value in enumerate(raw)]
         return [[value for found in parts for value in found]]
     try:
         # In a list, as a template that is a value of its own must have one.
-        return t.cast("list[t.Any]", _plain(templar.template([raw])))
+        return t.cast("list[t.Any]", plain(templar.template([raw])))
     except AnsibleError as error:
         why = one_line(str(error)).rstrip(".")
         problems.append(Problem(path, f"no value: {why}. {_facts(raw) or 'Define what it uses in the inventory.'}"))
@@ -85,7 +73,7 @@ class ActionModule(ActionBase):
                 "run": {"type": "str", "choices": list(RUNS), "default": "site"},
             }
         )
-        fleet = self._fleet(task_vars or {}, _plain(arguments["preset"]), arguments["run"])
+        fleet = self._fleet(task_vars or {}, plain(arguments["preset"]), arguments["run"])
         try:
             models = resolve(fleet)
             self._look(fleet, (task_vars or {})["hostvars"])

@@ -14,10 +14,10 @@ from ..plugin_utils._items.releases import releases
 from ..plugin_utils._keys.key import Invalid
 
 
-def _items(complete: t.Callable[[str, t.Any], list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
-    def apply(value: t.Any, variable: str) -> list[dict[str, t.Any]]:
+def _items(complete: t.Callable[..., list[dict[str, t.Any]]]) -> t.Callable[..., t.Any]:
+    def apply(value: t.Any, variable: str, *more: t.Any) -> list[dict[str, t.Any]]:
         try:
-            return complete(variable, value)
+            return complete(variable, value, *more)
         except Invalid as error:
             raise AnsibleFilterError(str(error)) from None
 

@@ -19,11 +19,14 @@ from pathlib import Path
 
 from ._errors import PyhostError
 
+TIMEOUT = 120.0
+"""Seconds after which a run that waits for another one gives up, where nothing takes longer."""
+
 
 @contextlib.contextmanager
 def alone(
     lock: Path,
-    timeout: float,
+    timeout: float = TIMEOUT,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
 ) -> t.Iterator[int]:

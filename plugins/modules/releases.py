@@ -331,7 +331,6 @@ from ..module_utils._release.step import BUS, Systemd
 from ..module_utils._release.tree import TreeError
 
 LOCK = Path("/run/pyhost-releases.lock")
-LOCK_TIMEOUT = 120
 
 SOURCE = {
     "git": {"type": "str"},
@@ -519,7 +518,7 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
         return asyncio.run(_Run(module).result())
     if not Path(BUS).exists():
         raise PyhostError(f"{BUS} is missing. Builds run as systemd units, so this host needs systemd and dbus.")
-    with alone(LOCK, LOCK_TIMEOUT):
+    with alone(LOCK):
         return asyncio.run(_Run(module).result())
 
 

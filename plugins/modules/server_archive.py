@@ -127,7 +127,6 @@ from ..module_utils._packages.archive import Installation, Wish
 
 MARKS = Path(STATE, ".installed")
 LOCK = Path("/run/pyhost-server-archive.lock")
-LOCK_TIMEOUT = 120
 
 TEXT: dict[str, t.Any] = {"type": "str"}
 NAMES: dict[str, t.Any] = {"type": "list", "elements": "str"}
@@ -184,7 +183,7 @@ def _install(module: AnsibleModule) -> dict[str, t.Any]:
 
 def _work(module: AnsibleModule) -> dict[str, t.Any]:
     # Without the lock, each run would take another's half-made tree for that of an interrupted run.
-    with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_TIMEOUT):
+    with contextlib.nullcontext() if module.check_mode else alone(LOCK):
         return _install(module)
 
 

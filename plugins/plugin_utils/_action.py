@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.collections import is_sequence
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
@@ -73,6 +74,15 @@ def silent(variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     _mode, origin = constants.config.get_config_value_and_origin("INTERPRETER_PYTHON", variables=dict(variables))
     chosen = {} if origin != "default" else {"ansible_python_interpreter": "auto_silent"}
     return {**variables, **chosen}
+
+
+def plain(value: t.Any) -> t.Any:
+    """Return a templated value as plain Python data, without Ansible's lazy parts."""
+    if isinstance(value, t.Mapping):
+        return {plain(key): plain(member) for key, member in value.items()}
+    if is_sequence(value):
+        return [plain(member) for member in value]
+    return str(value) if isinstance(value, str) else value
 
 
 def folders(variables: t.Mapping[str, t.Any]) -> list[Path]:

@@ -105,7 +105,8 @@ def test_private_files_where_there_is_one_user(host: Host) -> None:
     only = {"uwsgi-root": {"domains": [visitor.domain], "private": {"/private/": "private"}}}
     try:
         converge(host, pyhost_apps=only)
-        answer = visitor.ask("/secret?x-sendfile")
+        # Of the headers of all front ends, Cherokee needs that one alone.
+        answer = visitor.ask("/secret?x-sendfile" if visitor.differs("private file") else "/secret")
         assert answer.body == b"a bill\n"
         assert not {"x-accel-redirect", "x-sendfile"} & {name.lower() for name in answer.headers}
         assert visitor.ask("/private/bill.txt").status == 404

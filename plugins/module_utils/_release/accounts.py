@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import pwd
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PyhostError
+from .._lock import TIMEOUT, alone
 from . import tree
 
 OWN = "Python web application"
@@ -147,6 +147,7 @@ class Accounts:
         self.host = host or Host()
         self.register = register
         self.lock = lock
+        self.lock_timeout = TIMEOUT
 
     def problems(self, users: Iterable[User]) -> list[str]:
         """Return why applications cannot have their accounts on this host, one line each."""
@@ -162,7 +163,7 @@ class Accounts:
 
         An account that somebody deleted comes back with its numbers, whether an application needs it or not.
         """
-        with contextlib.nullcontext() if is_check else self._alone():
+        with contextlib.nullcontext() if is_check else alone(self.lock, self.lock_timeout):
             known = self._registered()
             lost = [entry for entry in known.values() if self._is_lost(entry)]
             found = {user: self.host.account(user.name) for user in users}
@@ -185,15 +186,9 @@ class Accounts:
         if not account or not is_ours(account) or is_retired(account):
             return
         comment = f"{account.pw_gecos}{RETIRED}"
-        with self._alone():
+        with alone(self.lock, self.lock_timeout):
             self.host.run(["usermod", "--lock", "--expiredate", "1", "--comment", comment, name])
             self._remember(self._registered())
-
-    @contextlib.contextmanager
-    def _alone(self) -> t.Iterator[None]:
-        with self.lock.open("w", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _problem(self, user: User, known: Entry | None) -> str:
         """Return why the applications of a user cannot have it; empty where they can."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .._errors import PyhostError
 from .._fs import make_folders, missing_folders, new, old, replace, sync, write
-from .._lock import alone
+from .._lock import TIMEOUT, alone
 from .._systemd import Unit, served_by
 from . import reach
 from .host import Host
@@ -31,8 +31,6 @@ from .recovery import Recovery, words_of
 from .service import RejectedError, Service, in_unit_folder
 from .stage import Change, sweep, test_live, test_staged
 from .wish import Request, Wish
-
-LOCK_TIMEOUT = 120.0
 
 
 @dataclass
@@ -117,7 +115,7 @@ class Transaction:
         elif not self.store.lock.exists():
             yield
             return
-        with alone(self.store.lock, LOCK_TIMEOUT, self.host.clock, self.host.sleep):
+        with alone(self.store.lock, TIMEOUT, self.host.clock, self.host.sleep):
             yield
 
     def _compare(self, interrupted: Journal | None) -> Plan:

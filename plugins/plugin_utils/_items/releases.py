@@ -14,7 +14,7 @@ from .complete import complete
 from .keys import RELEASE_ITEM
 
 
-def releases(path: str, items: t.Any) -> list[Item]:
+def releases(path: str, items: t.Any, web_group: str = WEB_GROUP) -> list[Item]:
     """Return the items of ``app_apps`` complete; raise Invalid naming every problem below ``path``."""
 
     def derive(item: Item) -> Item:
@@ -44,11 +44,11 @@ def releases(path: str, items: t.Any) -> list[Item]:
                     "path": state(item["name"]),
                     "mode": "0710",
                     "user": item["user"],
-                    "group": WEB_GROUP,
+                    "group": web_group,
                 },
                 # The set-group-ID bit hands new files to the front end's group, whatever creates them.
                 *(
-                    {"path": folder, "mode": "2750", "user": item["user"], "group": WEB_GROUP}
+                    {"path": folder, "mode": "2750", "user": item["user"], "group": web_group}
                     for folder in item["published"]
                 ),
             ],

@@ -93,8 +93,8 @@ def _front_end(row: FrontEnd) -> Role:
             Key(
                 f"{role}_replaces",
                 "list",
-                f"Front-end roles that {title} replaces on this host. Their server keeps running until {title} has"
-                " passed its test, and is restored if it fails. Default: all others; an empty list is none.",
+                f"Front-end roles that {title} replaces on this host, and that are restored if {title} fails its test."
+                " Default: all others.",
                 elements="str",
                 example=[],
             ),

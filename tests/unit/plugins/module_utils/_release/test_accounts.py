@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._lock import alone
 from ansible_collections.pyhost.web.plugins.module_utils._release.accounts import (
     OWN,
     RETIRED,
@@ -233,3 +235,10 @@ def test_applications_that_share() -> None:
         {"name": "web", "user": "web", "named": False},
     ]
     assert users_of(apps) == [User("web", ("shop", "web"), is_named=False)]
+
+
+def test_a_run_that_never_ends_keeps_the_others_waiting_for_a_while_only(accounts: Accounts) -> None:
+    accounts.provide([own("shop")])
+    accounts.lock_timeout = 0
+    with alone(accounts.lock), pytest.raises(PyhostError, match=r"another run has held .*lock"):
+        accounts.retire("shop")

@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.pyhost.web.plugins.plugin_utils._items.processes import processes
+from ansible_collections.pyhost.web.plugins.plugin_utils._items.releases import releases
 from ansible_collections.pyhost.web.plugins.plugin_utils._items.sites import sites
 from ansible_collections.pyhost.web.plugins.plugin_utils._keys.key import Invalid
 
@@ -250,3 +251,11 @@ def test_nothing_belongs_to_two(items: list[dict[str, t.Any]], problem: str) -> 
     with pytest.raises(Invalid) as caught:
         _sites(*items)
     assert [str(one).startswith(problem) for one in caught.value.problems] == [True], caught.value
+
+
+def test_the_group_of_the_front_end_reads_what_is_published() -> None:
+    item = {"name": "shop", "published": ["/var/lib/pyhost/shop/media"]}
+    for group, given in (("www-data", []), ("caddy", ["caddy"])):
+        (complete,) = releases("app_apps", [item], *given)
+        folders = {folder["path"]: folder["group"] for folder in complete["folders"]}
+        assert folders["/var/lib/pyhost/shop"] == folders["/var/lib/pyhost/shop/media"] == group
