@@ -136,6 +136,10 @@ options:
         description: Whether it may make machine code and run it when it is tried, as it may when it runs.
         type: bool
         default: false
+      proc:
+        description: Whether it may read the files of C(/proc) about the host when it is tried, as it may when it runs.
+        type: bool
+        default: false
       writable_paths:
         description: Folders that setup steps may write, and the application when it is tried, beside its data folder.
         type: list
@@ -360,6 +364,7 @@ APP = {
     "wsgi": {"type": "str"},
     "network": {"type": "bool", "default": False},
     "jit": {"type": "bool", "default": False},
+    "proc": {"type": "bool", "default": False},
     "writable_paths": {"type": "list", "elements": "str", "default": []},
     "limits": {
         "type": "dict",

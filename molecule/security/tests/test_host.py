@@ -68,7 +68,7 @@ def test_applications_have_little_to_attack(host: Host, app: str) -> None:
     assert exposure(host, f"pyhost-{app}.service") <= 1.0
 
 
-# The first one may make machine code, too.
-@pytest.mark.parametrize(("app", "most"), [("attacker-flup", 1.6), ("victim-apache", 1.5)])
+# The first one may make machine code and read /proc, too.
+@pytest.mark.parametrize(("app", "most"), [("attacker-flup", 1.7), ("victim-apache", 1.5)])
 def test_with_the_network_it_is_more(host: Host, app: str, most: float) -> None:
     assert exposure(host, f"pyhost-{app}.service") <= most

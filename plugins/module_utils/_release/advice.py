@@ -87,7 +87,7 @@ def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:
     if not network and _NO_NETWORK.search(said):
         return "The application cannot open network connections. Write `network: true` to allow them."
     if _HIDDEN.search(said):
-        return "The sandbox hides this file of /proc, and no key shows it. Change the application."
+        return "Write `proc: true` to show the files of /proc about the host. Other accounts' processes stay hidden."
     if _READ_ONLY.search(said):
         return f"The application can write to {data} only, which is STATE_DIRECTORY in its environment."
     return ""

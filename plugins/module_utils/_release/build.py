@@ -252,7 +252,8 @@ class Builder:
         command = [f"{folder}/venv/bin/python", "-c", _TRY, str(app.wsgi), json.dumps(health)]
         step = Step(
             app.name, f"wsgi ({app.wsgi})", app.user, f"exec {quoted(command)}", env, f"{folder}/code",
-            self._steps.own_folders(app), check_sandbox(app.network, app.jit, app.limits.get("memory", MEMORY)),
+            self._steps.own_folders(app),
+            check_sandbox(app.network, app.jit, app.limits.get("memory", MEMORY), proc=app.proc),
             int(health["timeout"]) + _TO_START, limits_of(app),
         )  # fmt: skip
         outcome = await self._steps.runner.run(step)

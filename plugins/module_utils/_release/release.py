@@ -47,6 +47,7 @@ class App:
     wsgi: str | None = None
     network: bool = False
     jit: bool = False
+    proc: bool = False
     limits: Mapping[str, t.Any] = field(default_factory=dict)
     writable_paths: list[str] = field(default_factory=list)
     health: Mapping[str, t.Any] = field(default_factory=dict)

@@ -53,13 +53,15 @@ COMMON = [
 _SERVICE = [
     *COMMON,
     "RemoveIPC=yes",
-    "ProcSubset=pid",
+]
+_SYSTEM_CALLS = [
     "SystemCallFilter=@system-service",
     "SystemCallFilter=~@privileged @resources",
     "SystemCallErrorNumber=EPERM",
 ]
 
 _NO_JIT = ["MemoryDenyWriteExecute=yes"]
+_NO_PROC = ["ProcSubset=pid"]
 # The names of hosts too, which systemd-resolved would also look up for who has no network.
 _RESOLVED = "BindReadOnlyPaths=-/run/systemd/resolve"
 _NETWORK = ["RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6", _RESOLVED]
@@ -112,11 +114,12 @@ def temporary(memory: int) -> list[str]:
     return [f"TemporaryFileSystem=/tmp:{_own(memory // 4)} /var/tmp:{_own(memory // 8)}"]
 
 
-def service(network: bool, jit: bool = False, loopback: bool = False) -> list[str]:
+def service(network: bool, jit: bool = False, loopback: bool = False, proc: bool = False) -> list[str]:
     """Return the sandbox of a running application, which may open network connections or reaches unix sockets only.
 
-    With ``jit`` it may make machine code and run it. With ``loopback``, its server consists of several parts that reach
+    With ``jit`` it may make machine code and run it. With ``proc`` it sees what the kernel reports of the whole host,
+    but no process of others. With ``loopback``, its server consists of several parts that reach
     each other over a loopback of their own.
     """
     reach = _NETWORK if network else _OWN_LOOPBACK if loopback else _NO_NETWORK
-    return [*_SERVICE, *([] if jit else _NO_JIT), *reach]
+    return [*_SERVICE, *([] if proc else _NO_PROC), *_SYSTEM_CALLS, *([] if jit else _NO_JIT), *reach]

@@ -27,10 +27,10 @@ _TAIL = 256 * 1024
 _LAST_WORDS = 2
 
 
-def check_sandbox(network: bool, jit: bool, memory: int = MEMORY) -> list[str]:
+def check_sandbox(network: bool, jit: bool, memory: int = MEMORY, *, proc: bool = False) -> list[str]:
     """Return the sandbox in which a release is tried: the one that it will run in, with so many bytes of memory."""
     # RemoveIPC= would also take away what the same user's processes inside Apache share.
-    own = [setting for setting in service(network, jit) if not setting.startswith("RemoveIPC=")]
+    own = [setting for setting in service(network, jit, proc=proc) if not setting.startswith("RemoveIPC=")]
     return [*own, *temporary(memory)]
 
 

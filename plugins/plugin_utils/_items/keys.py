@@ -68,6 +68,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("network"),
     like("writable_paths"),
     like("jit"),
+    like("proc"),
     like("limits"),
     _health("Request that a new release must answer in its sandbox before it is complete."),
     Key(
@@ -122,6 +123,7 @@ _PROCESS: tuple[Key, ...] = (
     like("network"),
     like("writable_paths"),
     like("jit"),
+    like("proc"),
     like("limits"),
     _health("Request that must be answered through the front end when a new release is live (tasks switch)."),
     Key(

@@ -54,7 +54,7 @@ def _derive(row: BackEnd, item: Item) -> Item:
         "venv": item["venv"] or f"{base}/venv",
         "environment": [f"{name}={_quoted(value)}" for name, value in sorted(item["env"].items())],
         "sandbox": [
-            *service(item["network"], item["jit"], loopback=row.loopback),
+            *service(item["network"], item["jit"], loopback=row.loopback, proc=item["proc"]),
             *temporary(parse_size(item["limits"]["memory"])),
             *(bounds := _bounds(row, item)),
         ],

@@ -275,6 +275,14 @@ APP: tuple[Key, ...] = (
         example=True,
     ),
     Key(
+        "proc",
+        "bool",
+        "Whether to let the application read the files of /proc about the host, such as its memory, load and mounts, as"
+        " psutil does. Processes of other accounts stay hidden.",
+        default=False,
+        example=True,
+    ),
+    Key(
         "static",
         "dict",
         "Static files that the front end serves itself: URLs inside the mount, and their paths in the release or"

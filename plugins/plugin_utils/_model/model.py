@@ -33,7 +33,7 @@ _SETTINGS = (
 )
 
 # What an application may do besides what its sandbox allows all of them.
-_SANDBOX_EXCEPTIONS = ("network", "writable_paths", "jit")
+_SANDBOX_EXCEPTIONS = ("network", "writable_paths", "jit", "proc")
 
 
 def model(topology: Topology, host: str) -> Model:

@@ -25,7 +25,7 @@ _ABILITIES = {
 _INSIDE: dict[str, Callable[[t.Any], bool]] = {
     "limits.cpu": bool,
     "limits.tasks": bool,
-    **dict.fromkeys(("network", "jit"), lambda allowed: not allowed),
+    **dict.fromkeys(("network", "jit", "proc"), lambda allowed: not allowed),
 }
 
 

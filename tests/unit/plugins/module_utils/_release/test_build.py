@@ -533,7 +533,7 @@ ADVICE = {
     "no such file of /proc": (
         "wsgi",
         says("FileNotFoundError: [Errno 2] No such file or directory: '/proc/meminfo'"),
-        "The sandbox hides this file of /proc",
+        "Write `proc: true` to show the files of /proc about the host",
     ),
     "database in the code": (
         "wsgi",
@@ -557,6 +557,19 @@ def test_advice(make: Make, case: str) -> None:
     shop = app(server_requirements=["flup"], requirements=["x"], setup=[step], source=source, wsgi="m:a")
     with pytest.raises(Problems, match=rf"app shop: {re.escape(name)}(.|\n)*\n{advice}"):
         run(make(shop, answers={name: answer})[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "setting"),
+    [("network", "PrivateNetwork=yes"), ("jit", "MemoryDenyWriteExecute=yes"), ("proc", "ProcSubset=pid")],
+)
+def test_the_trial_may_what_the_service_may(make: Make, key: str, setting: str) -> None:
+    for allowed in (False, True):
+        builder, stage = make(app(wsgi="m:a", **{key: allowed}))
+        run(builder)
+        (trial,) = (step for step in stage.steps if step.name.startswith("wsgi"))
+        assert (setting in trial.sandbox) == (not allowed)
+        shutil.rmtree(builder.layout.releases("shop"))
 
 
 def test_what_a_setup_step_does_not_reach_is_its_own_business(make: Make) -> None:

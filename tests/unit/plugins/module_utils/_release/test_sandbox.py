@@ -34,3 +34,11 @@ def test_the_sockets_of_the_service_manager(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_pseudo_terminals(kind: str) -> None:
     assert {"-/dev/ptmx", "-/dev/pts"} <= _paths(kind, "InaccessiblePaths")
+
+
+def test_a_key_lifts_one_rule() -> None:
+    strict = service(network=False)
+    assert set(strict) - set(service(network=False, jit=True)) == {"MemoryDenyWriteExecute=yes"}
+    assert set(strict) - set(service(network=False, proc=True)) == {"ProcSubset=pid"}
+    # Whose processes others see is not the application's to choose.
+    assert "ProtectProc=invisible" in service(network=True, jit=True, proc=True)

@@ -28,6 +28,7 @@ INSIDE: list[tuple[str, Keys]] = [
     ("limits.tasks", {"limits": {"tasks": 64}}),
     ("network", {"network": False}),
     ("jit", {"jit": False}),
+    ("proc", {"proc": False}),
 ]
 
 
