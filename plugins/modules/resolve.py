@@ -100,6 +100,10 @@ hosts:
     settings:
       description: The host's other settings, without their prefix.
       type: dict
+    warnings:
+      description: What is possible, but perhaps not what somebody expects; the same for all hosts.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -30,7 +30,7 @@ def file_problems(needed: Iterable[Needed], folders: Folders) -> Iterator[Proble
         try:
             path = find(one.origin, folders(one.host))
         except FolderError as error:
-            yield Problem(one.path, f"{error}.")
+            yield Problem(one.path, str(error))
             continue
         key = (path, one.is_folder, one.checksum)
         if key not in seen:
@@ -51,7 +51,7 @@ def _complaint(path: Path, one: Needed) -> str:
             return f"{path} is a folder. Write the path of a file."
         digest = f"sha256:{file_digest(path)}"
     except FolderError as error:
-        return f"{path}: {error}."
+        return f"{path}: {error}"
     except OSError as error:
         return f"{error.filename or path} cannot be read: {error.strerror}. Check its permissions."
     if one.checksum and digest != one.checksum:

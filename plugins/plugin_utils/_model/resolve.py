@@ -27,7 +27,7 @@ def resolve(fleet: Fleet) -> dict[str, Model]:
     names = topology.runs_on if chosen is None else chosen
     fleet.needed.extend(needs.files(topology, fleet.run, names))
     fleet.pairs.extend(needs.pairs(topology, fleet.run))
-    models = {host: model(topology, host) for host in fleet.hosts}
+    models = {host: {**model(topology, host), "warnings": fleet.warnings} for host in fleet.hosts}
     return models if chosen is None else {host: only(whole, chosen) for host, whole in models.items()}
 
 

@@ -89,7 +89,8 @@ def summary(
     else:
         parts += [f"Nothing {'would change' if check else 'changed'}.{'' if check else _answering(answers)}\n"]
     parts += listed("Would be removed" if check else "Removed", list(_removed(done)))
-    return "\n".join(parts + listed("Needs attention", problems))
+    warnings = dict.fromkeys(text for model in models.values() for text in model["warnings"])
+    return "\n".join(parts + listed("Needs attention", problems) + listed("Warnings", list(warnings)))
 
 
 def _done(variables: Mapping[str, Item]) -> list[Done]:
