@@ -57,7 +57,7 @@ def unforeseen(problem: Exception) -> str:
 
 def told(step: Step, outcome: Outcome) -> str:
     """Return the output of a step that failed, and what the user can do where the output does not say so."""
-    said, name = outcome.said, step.name.removeprefix("server_")
+    said, name = outcome.all, step.name.removeprefix("server_")
     advice = ""
     if outcome.late and step.sandbox is BUILD:
         advice = "Find out what the step waits for, or raise `build_timeout`."
@@ -74,7 +74,7 @@ def told(step: Step, outcome: Outcome) -> str:
         advice = "Install the Debian packages with what is missing on the host first, or require a wheel."
     elif outcome.status in _KILLED or _NO_MEMORY.search(said):
         advice = "If it was killed for its memory, raise `limits.memory`. A build may use as much as the application."
-    return f"{said}\n{advice}".strip()
+    return f"{outcome.said}\n{advice}".strip()
 
 
 def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:

@@ -141,7 +141,7 @@ class Builder:
         found += app.problems()
         found += self._steps.install_problems(app)
         if not account_named(app.user):
-            plan.lacking.append(f"user: this host has no account '{app.user}'")
+            plan.lacking.append(f"user: this host has no account '{app.user}'. Run pyhost.web.site first.")
         interpreter, revision = await asyncio.gather(
             self._interpreters.find(plan, found), self._sources.revision(plan, found)
         )
@@ -257,7 +257,7 @@ class Builder:
             int(health["timeout"]) + _TO_START, limits_of(app),
         )  # fmt: skip
         outcome = await self._steps.runner.run(step)
-        advice = of_trial(outcome.said, self.layout.data(app.name), health["timeout"], network=app.network)
+        advice = of_trial(outcome.all, self.layout.data(app.name), health["timeout"], network=app.network)
         if outcome.status and advice:
             outcome = Outcome(outcome.status, f"{outcome.said}\n{advice}", "")
         self._steps.expect(step, outcome)
@@ -321,4 +321,6 @@ def _group(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise StepError(f"static: this host has no group '{name}' for the front end") from None
+        raise StepError(
+            f"static: this host has no group '{name}' for the front end. Create it in an earlier task."
+        ) from None

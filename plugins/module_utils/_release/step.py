@@ -65,8 +65,13 @@ class Outcome:
 
     @property
     def said(self) -> str:
-        """All that it wrote, at most the last 20 lines; of a long line the beginning and the end."""
-        return last_lines(f"{self.out}\n{self.err}")
+        """What it wrote last, for a message."""
+        return last_lines(self.all, 30)
+
+    @property
+    def all(self) -> str:
+        """All that it wrote."""
+        return f"{self.out}\n{self.err}"
 
 
 class StepError(PyhostError):

@@ -258,7 +258,9 @@ def _published(source: Path, roots: list[Path], above: tuple[Path, ...]) -> Path
     except (OSError, RuntimeError) as problem:
         if getattr(problem, "errno", None) == errno.ENAMETOOLONG:
             raise
-        raise TreeError(f"static: the target of the link {source} does not exist") from None
+        raise TreeError(
+            f"static: the target of the link {source} does not exist. Create it in `setup`, or remove the link."
+        ) from None
     if not any(real.is_relative_to(root) for root in roots) or real in above:
         raise TreeError(
             f"static: the link {source} leads out of the release or in a circle, to {real}. Replace it by a copy."

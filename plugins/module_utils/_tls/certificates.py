@@ -225,7 +225,11 @@ class Certificates:
             missing = [path for path in (one.certificate, one.key) if not Path(path).is_file()]
             # An earlier task may bring them.
             if missing:
-                return "" if self.check else f"{where}: this host has no file {' and no file '.join(missing)}"
+                return (
+                    ""
+                    if self.check
+                    else f"{where}: this host has no file {' and no file '.join(missing)}. Copy it there first."
+                )
             for path in (one.certificate, one.key):
                 exposed = _exposed(Path(path))
                 if exposed:

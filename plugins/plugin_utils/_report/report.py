@@ -248,8 +248,12 @@ def _front_end_problems(asked: str, found: Mapping[str, Item]) -> list[str]:
     if asked and asked not in found:
         problems.append(f"{asked} is not on this host. Run pyhost.web.site.")
     elif asked and found[asked]["state"] not in RUNS:
-        problems.append(f"{found[asked]['unit']} is {found[asked]['state']}")
+        problems.append(_down(found[asked]))
     return problems
+
+
+def _down(found: Item) -> str:
+    return f"{found['unit']} is {found['state']}. `journalctl --unit {found['unit']}` on the host shows why."
 
 
 def _reach_problems(result: Item) -> t.Iterator[str]:
@@ -279,5 +283,5 @@ def _problems(found: Item, described: Item) -> list[str]:
     if found["next"] and found["next"] != found["release"]:
         problems.append(f"release {found['next']} is built, but {found['release']} is live. Run pyhost.web.site.")
     if found["state"] not in RUNS:
-        problems.append(f"{found['unit']} is {found['state']}" if found["unit"] else "no process in the front end")
+        problems.append(_down(found) if found["unit"] else "no process in the front end")
     return problems

@@ -35,7 +35,7 @@ RESULT = {
     "orphans": [],
     "interrupted": [],
 }
-PROBLEM = "one: shop: pyhost-shop.service is failed"
+PROBLEM = "one: shop: pyhost-shop.service is failed. `journalctl --unit pyhost-shop.service` on the host shows why."
 
 
 def _tell(folder: Path, *options: str, **arguments: t.Any) -> tuple[int, str]:

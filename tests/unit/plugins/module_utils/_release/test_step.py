@@ -47,7 +47,7 @@ def test_missing_folder_is_a_failure() -> None:
 
 def test_the_end_of_long_output() -> None:
     said = Outcome(1, "".join(f"{number}\n" for number in range(100)), "50%\r100%\n\nlast").said.splitlines()
-    assert (len(said), said[0], said[-3:]) == (20, "83", ["50%", "100%", "last"])
+    assert (len(said), said[0], said[-3:]) == (30, "73", ["50%", "100%", "last"])
 
 
 def test_a_long_line_is_shortened() -> None:
