@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 
@@ -13,6 +14,8 @@ from .._servers import server
 from .._servers.server import Refusal, mounts
 
 Site = Mapping[str, t.Any]
+_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+
 Rule = Callable[[FrontEnd, Site], Iterator[Refusal]]
 
 
@@ -44,6 +47,14 @@ def _acme_proves(_row: FrontEnd, site: Site) -> Iterator[Refusal]:
             "tls",
             f"'acme' cannot get a certificate for {', '.join(wildcards)}, as it proves names over HTTP. List each host"
             " name, or write `tls: {certificate: …, key: …}`.",
+        )
+    addresses = [domain for domain in site["domains"] if _ADDRESS.fullmatch(domain)]
+    if addresses:
+        yield Refusal(
+            "",
+            "tls",
+            f"'acme' cannot get a certificate for {', '.join(addresses)}, as certbot takes host names only. Remove it"
+            " from `domains`, or choose another `tls`.",
         )
     if not site["domains"]:
         yield Refusal("", "tls", "'acme' needs the names of the site. Add `domains`, or choose another `tls`.")

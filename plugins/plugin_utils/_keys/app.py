@@ -96,7 +96,7 @@ LIMITS = (
         "Maximum memory for all processes of the application and its temporary files; each build step may use as much.",
         default="512M",
         example="512M",
-        check=checks.size,
+        check=checks.memory,
     ),
     Key(
         "tasks",

@@ -8,6 +8,7 @@ Each returns the accepted value, perhaps normalised, or raises ValueError with w
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import posixpath
 import re
 import typing as t
@@ -364,7 +365,36 @@ def step(value: t.Any) -> dict[str, t.Any]:
     return {"run": str(value["run"]), "once": value.get("once", False)}
 
 
-size = pattern(r"[1-9][0-9]*[KMGT]?", "a size such as 512M")
+_size = pattern(r"[1-9][0-9]{0,15}[KMGT]?", "a size such as 512M")
+_LARGEST = 1 << 50
+
+
+def size(value: t.Any) -> str:
+    """Take a size that every server can count."""
+    if parse_size(_size(value)) > _LARGEST:
+        raise ValueError(f"{show(value)} is more than 1024T. Write a smaller size, such as 512M.")
+    return str(value)
+
+
+def memory(value: t.Any) -> str:
+    """Take a size with which a Python process can start."""
+    if parse_size(size(value)) < 16 << 20:
+        raise ValueError(
+            f"{show(value)} is less than 16M, and no application can start with that. Sizes are in bytes"
+            " where they have no unit: write one, such as 512M."
+        )
+    return str(value)
+
+
+def network(value: t.Any) -> str:
+    """Take an address or network, which becomes the form that every server reads."""
+    try:
+        found = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"{show(value)} is not an address or network. Write one such as 192.0.2.1 or 10.0.0.0/8."
+        ) from None
+    return str(found) if "/" in value else str(found.network_address)
 
 
 def digest(value: t.Any) -> str:

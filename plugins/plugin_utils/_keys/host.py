@@ -91,7 +91,7 @@ HOST: tuple[Key, ...] = (
         default=[],
         elements="str",
         example=["10.0.0.0/8"],
-        check=checks.pattern(r"[0-9a-fA-F.:]+(/[0-9]{1,3})?", "an address or network"),
+        check=checks.network,
     ),
     Key(
         "pyhost_access_log",
