@@ -90,7 +90,7 @@ def test_a_release_that_hangs_is_told_with_the_line() -> None:
         *HOSTS, playbook="pyhost.web.deploy", pyhost_only="on-uwsgi", spoil=spoil, health={"path": "/env", "timeout": 2}
     )
     assert code != 0
-    assert "health.timeout: 2 seconds were not enough" in output
+    assert "2 seconds were not enough to import the application and answer" in output
     assert "probe.py" in output
     assert releases() == before
 

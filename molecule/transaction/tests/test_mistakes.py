@@ -138,8 +138,8 @@ def test_a_host_that_has_everything_needs_no_mirror() -> None:
 def test_somebody_who_cannot_become_root_is_told_so() -> None:
     code, output = run(*HOSTS, ansible_user="nobody")
     assert code != 0
-    refused = "pyhost.web needs root, but nobody cannot become root on this host (sudo: a password is required). Grant"
-    assert [message.partition("; ")[0] for message in messages(output)] == [refused] * len(HOSTS)
+    refused = "pyhost.web needs root, but nobody cannot become root on this host (sudo: a password is required)"
+    assert [message.partition(". Grant")[0] for message in messages(output)] == [refused] * len(HOSTS)
 
 
 def test_an_application_that_does_not_start_takes_nothing_down() -> None:
