@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -113,7 +114,8 @@ class ActionModule(ActionBase):
     def _look(self, fleet: Fleet, variables: t.Any) -> None:
         """Look at the files that the run will read here; raise Invalid with every problem."""
         found = [
-            *file_problems(fleet.needed, lambda host: folders(variables.raw_get(host))),
+            # All variables of a host take a moment to collect.
+            *file_problems(fleet.needed, functools.cache(lambda host: folders(variables.raw_get(host)))),
             *pair_problems(fleet.pairs, fleet.warnings.append),
         ]
         if found:

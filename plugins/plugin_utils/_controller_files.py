@@ -49,7 +49,8 @@ def _complaint(path: Path, one: Needed) -> str:
             return ""
         if path.is_dir():
             return f"{path} is a folder. Write the path of a file."
-        digest = f"sha256:{file_digest(path)}"
+        with path.open("rb"):
+            digest = f"sha256:{file_digest(path)}" if one.checksum else ""
     except FolderError as error:
         return f"{path}: {error}"
     except OSError as error:
