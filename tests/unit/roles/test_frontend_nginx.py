@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import ansible_collections.pyhost.web.plugins.plugin_utils as plugin_utils
-import yaml
+from ansible_collections.pyhost.web.plugins.plugin_utils._servers.nginx import _UTF8
 
 ROLE = Path(next(iter(plugin_utils.__path__))).parents[1] / "roles/frontend_nginx"
 
@@ -28,8 +28,7 @@ def _valid_beginning(text: bytes) -> bytes | None:
 def test_a_text_is_cut_where_it_is_no_utf_8() -> None:
     template = (ROLE / "templates/nginx.conf.j2").read_text()
     line = next(line for line in template.splitlines() if "(?<pyhost_utf8>" in line)
-    utf8 = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__frontend_nginx_variables"]["utf8"]
-    expression = line.split('"')[1].removeprefix("~").replace("{{ utf8 }}", utf8).replace("(?<", "(?P<")
+    expression = line.split('"')[1].removeprefix("~").replace("{{ utf8 }}", _UTF8).replace("(?<", "(?P<")
     texts = [bytes(text) for length in range(5) for text in itertools.product(EDGES, repeat=length)]
     cut = re.compile(expression.encode()).match
     wrong = [text for text in texts if ((found := cut(text)) and found["pyhost_utf8"]) != _valid_beginning(text)]
