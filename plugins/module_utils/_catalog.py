@@ -75,8 +75,6 @@ class BackEnd:
     """Whether it consists of several parts that reach each other over a loopback of their own."""
     tasks: int = 0
     """Processes and threads that it needs beside those that answer requests."""
-    knows_mount: bool = True
-    """Whether the mount point arrives with each request, as SCRIPT_NAME."""
     front_end_reads: tuple[str, ...] = ()
     """Files of an application that a front end may read until it publishes it in another way."""
 
@@ -165,7 +163,6 @@ BACK_ENDS: dict[str, BackEnd] = {
             loopback=True,
             # The threads of its Apache.
             tasks=1100,
-            knows_mount=False,
             front_end_reads=("/etc/pyhost/mod_wsgi/{name}.wsgi",),
         ),
     )

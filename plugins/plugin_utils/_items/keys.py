@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ...module_utils._catalog import INSIDE_THE_FRONT_END, BackEnd, FrontEnd
 from .._keys import checks
-from .._keys.app import HEALTH, LIMITS, NAME, like
+from .._keys.app import HEALTH, NAME, like, limits
 from .._keys.key import Key
 
 
@@ -69,7 +70,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("writable_paths"),
     like("jit"),
     like("proc"),
-    like("limits"),
+    limits("memory", "tasks", "cpu"),
     _health("Request that a new release must answer in its sandbox before it is complete."),
     Key(
         "published",
@@ -124,7 +125,7 @@ _PROCESS: tuple[Key, ...] = (
     like("writable_paths"),
     like("jit"),
     like("proc"),
-    like("limits"),
+    limits("memory", "tasks", "cpu", "timeout"),
     _health("Request that must be answered through the front end when a new release is live (tasks switch)."),
     Key(
         "listen",
@@ -146,8 +147,8 @@ _PROCESS: tuple[Key, ...] = (
 )
 
 
-def process_keys(row: BackEnd, own: t.Iterable[Key]) -> tuple[Key, ...]:
-    """Return the keys of an item of ``backend_x_apps``; ``own`` are those that only this server has."""
+def process_keys(row: BackEnd, own: t.Collection[Key]) -> tuple[Key, ...]:
+    """Return the keys of an item of ``backend_x_apps``; ``own`` are what only this server has."""
     protocol = like(
         "protocol",
         description="Protocol of the endpoints.",
@@ -155,7 +156,8 @@ def process_keys(row: BackEnd, own: t.Iterable[Key]) -> tuple[Key, ...]:
         choices=row.serves,
         example=row.serves[-1],
     )
-    return (*_PROCESS, protocol, *own)
+    replaced = {key.name for key in own}
+    return (*(key for key in _PROCESS if key.name not in replaced), protocol, *own)
 
 
 # What the front end needs to start the processes itself, beside the limits of the mount.
@@ -182,13 +184,13 @@ DAEMON: tuple[Key, ...] = (
 )
 
 
-def _limits(row: FrontEnd) -> tuple[Key, ...]:
+def _limits(row: FrontEnd) -> Key:
     """Return the limits of a mount that the front end keeps."""
     kept = {"body", "timeout"}
     kept |= {"requests", "connections"} if row.limits_visitors else set()
     # Of processes that the front end starts itself, no cgroup counts the memory.
     kept |= {"memory"} if INSIDE_THE_FRONT_END in row.speaks else set()
-    return tuple(key for key in LIMITS if key.name in kept)
+    return replace(limits(*kept), example={"body": "1G"})
 
 
 _MOUNT: tuple[Key, ...] = (
@@ -254,7 +256,7 @@ def _mount_keys(row: FrontEnd) -> tuple[Key, ...]:
         protocol,
         *([daemon] if INSIDE_THE_FRONT_END in row.speaks else []),
         *([like("htaccess")] if row.htaccess else []),
-        like("limits", options=_limits(row), example={"body": "1G"}),
+        _limits(row),
     )
 
 

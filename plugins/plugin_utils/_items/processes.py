@@ -60,7 +60,6 @@ def _derive(row: BackEnd, item: Item) -> Item:
         ],
         "bounds": bounds,
         "request": _request(item, str(base), listen),
-        "body": parse_size(item["limits"]["body"]),
         "state": _layout.state(name),
         "listen": listen,
         "closed": closed(listen, item["allow"]),

@@ -447,3 +447,8 @@ APP_KEYS = {key.name: key for key in APP}
 def like(name: str, **changes: t.Any) -> Key:
     """Return the application's key of that name with some of its fields changed."""
     return replace(APP_KEYS[name], **changes)
+
+
+def limits(*names: str) -> Key:
+    """Return the key of the limits with those alone that somebody keeps."""
+    return like("limits", options=tuple(key for key in LIMITS if key.name in names))

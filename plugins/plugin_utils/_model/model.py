@@ -47,12 +47,17 @@ def model(topology: Topology, host: str) -> Model:
     frontend = settings["pyhost_frontend"] if host in topology.frontends else ""
     guarded = _guarded(topology, host)
     return {
-        "apps": [_release(app, run_once_steps=runs_on[app["name"]][0] == host) for app in here],
+        "apps": _known(
+            [_release(app, run_once_steps=runs_on[app["name"]][0] == host) for app in here], ITEMS["app_apps"]
+        ),
         "retired": [name for app in here for name in _retired(app, topology.protocol(app["name"], host))],
         "absent": [app["name"] for app in absent],
         "purge": [app["name"] for app in absent if app["purge"]],
         "backends": {
-            back_end: [_process(topology, app, host) for app in here if app["backend"] == back_end]
+            back_end: _known(
+                [_process(topology, app, host) for app in here if app["backend"] == back_end],
+                ITEMS[f"backend_{back_end}_apps"],
+            )
             for back_end in BACK_ENDS
         },
         # A front end elsewhere answers for other hosts too.
@@ -178,7 +183,7 @@ def _process(topology: Topology, app: App, host: str) -> Model:
         # Also where only front ends elsewhere publish it: the host itself asks a new release there.
         "listen": [_layout.endpoint(name), *([topology.endpoint(app, host)] if remote else [])],
         "allow": [_plain(topology.address(frontend)) for frontend in remote],
-        **({} if BACK_ENDS[app["backend"]].knows_mount else {"path": app["path"]}),
+        "path": app["path"],
     }
 
 

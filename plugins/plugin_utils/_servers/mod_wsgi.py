@@ -9,7 +9,8 @@ import typing as t
 
 from ...module_utils._layout import wsgi_script
 from ...module_utils._release.sandbox import BUILD, SLICE
-from .._keys.app import like
+from .._keys.app import like, limits
+from .._keys.checks import parse_size
 from .server import BackEndServer, Item
 
 
@@ -80,8 +81,9 @@ def _derive(item: Item) -> Item:
         # As Python writes them.
         "variables": [(repr(name), repr(value)) for name, value in sorted(variables.items())],
         "daemon": daemon(item["name"], script, daemon_options(item, item["limits"])),
+        "body": parse_size(item["limits"]["body"]),
     }
 
 
-# The other back ends get the mount point with each request.
-SERVER = BackEndServer(keys=(like("path"),), derive=_derive)
+# The other back ends get the mount point with each request, and requests whose body the front end has counted.
+SERVER = BackEndServer(keys=(like("path"), limits("memory", "tasks", "cpu", "timeout", "body")), derive=_derive)

@@ -209,6 +209,21 @@ def _process(**given: t.Any) -> dict[str, t.Any]:
     return processes("backend_mod_wsgi_apps", [{**base, **given}])[0]
 
 
+@pytest.mark.parametrize(
+    ("make", "path", "limit"),
+    [
+        (releases, "app_apps", "timeout"),
+        (processes, "backend_uwsgi_apps", "body"),
+        (processes, "backend_flup_apps", "requests"),
+        (processes, "backend_mod_wsgi_apps", "connections"),
+    ],
+)
+def test_a_role_takes_only_the_limits_that_it_keeps(make: t.Callable[..., t.Any], path: str, limit: str) -> None:
+    item = {"name": "shop", "wsgi": "shop:app", "limits": {"memory": "1G", limit: "1"}}
+    with pytest.raises(Invalid, match=re.escape(f"{path}[0].limits.{limit}: ")):
+        make(path, [item])
+
+
 def test_what_a_service_has_in_memory_is_a_part_of_its_own() -> None:
     sandbox = _process(limits={"memory": "256M", "tasks": 700, "cpu": "50%"})["sandbox"]
     quarter, eighth = (f"mode=1777,size={size << 20},nr_inodes={size << 6}" for size in (64, 32))
