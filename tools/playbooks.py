@@ -77,6 +77,7 @@ def _backends() -> list[Data]:
     for name in BACK_ENDS:
         variables |= {
             f"backend_{name}_apps": f"{{{{ __pyhost_host.backends.{name} }}}}",
+            f"backend_{name}_list": "site",
             f"backend_{name}_other_apps": "{{ __pyhost_host.apps | map(attribute='name') }}",
             f"backend_{name}_health_urls": "{{ __pyhost_host.health_urls }}",
         }
@@ -95,6 +96,7 @@ def _frontends() -> list[Data]:
     for name in FRONT_ENDS:
         role = f"frontend_{name}"
         variables[f"{role}_sites"] = "{{ __pyhost_host.sites }}"
+        variables[f"{role}_list"] = "site"
         for key in ROLES[role].variables:
             setting = key.name.removeprefix(f"{role}_")
             if setting in HOST_KEYS:

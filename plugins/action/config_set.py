@@ -6,11 +6,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import typing as t
 from pathlib import Path
 
+from ansible import constants
+
 from ..plugin_utils._action import Failure, HostAction, plain
 from ..plugin_utils._render import render
+
+
+def _run() -> str:
+    """Return what all tasks of one run of Ansible have in common: it makes a folder for itself."""
+    return hashlib.sha256(str(constants.DEFAULT_LOCAL_TMP).encode()).hexdigest()[:16]
 
 
 class ActionModule(HostAction):
@@ -29,4 +37,4 @@ class ActionModule(HostAction):
         rendered = render(plain(args), search_path)
         if rendered.problems:
             raise Failure("\n".join(rendered.problems))
-        return self.execute(rendered.options, variables)
+        return self.execute({**rendered.options, "run": _run()}, variables)

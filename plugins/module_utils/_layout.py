@@ -20,6 +20,8 @@ RUN = "/run/pyhost"
 ETC = "/etc/pyhost"
 """Environments, certificates, and what the servers of applications read."""
 MANIFESTS = f"{STATE}/.manifest"
+CHAIN, KEY = "fullchain.pem", "privkey.pem"
+"""In the folder of a certificate; certbot's names."""
 
 
 def application(name: str) -> str:
@@ -65,3 +67,8 @@ def service(name: str) -> str:
 def socket(name: str) -> str:
     """Return the unit of the endpoint."""
     return f"pyhost-{name}.socket"
+
+
+def certificate(name: str) -> str:
+    """Return the folder in which servers find the certificate and the key of a site."""
+    return f"{ETC}/tls/{name}"

@@ -161,6 +161,14 @@ options:
     type: list
     elements: str
     default: []
+  list:
+    description:
+      - Name of the list of applications that O(files) are made from. What a list of another name has set up can change,
+        but a run that would remove an application of it fails. So does one that would remove what an earlier task of
+        the same run has set up. Files name their applications in lines that begin with C(# application NAME).
+      - Where it is left out, everything can be removed.
+    type: str
+    default: ""
   partial:
     description:
       - Only the files and units that are named are looked at, and all else that this part has stays as it is, such as
@@ -261,6 +269,27 @@ options:
       reject:
         description: Regular expression for output that means failure although the command succeeds.
         type: str
+      certificates:
+        description:
+          - Names of M(pyhost.web.certificates) that the configuration uses. In check mode the test sees a stand-in for
+            each one that does not exist yet.
+        type: list
+        elements: str
+        default: []
+      accounts:
+        description:
+          - Users that the configuration names, each with a group of the same name. In check mode the test sees a
+            stand-in for each one that does not exist yet.
+        type: list
+        elements: str
+        default: []
+      awaits:
+        description:
+          - Packages of the server that earlier tasks have installed in this run. In check mode the server is not tested
+            if there are any, because they are not installed yet.
+        type: list
+        elements: str
+        default: []
   probe:
     description: Where the server answers its generation once it has loaded it.
     type: dict
@@ -282,10 +311,15 @@ options:
   generation:
     description: Set by the action.
     type: str
+  run:
+    description: Set by the action.
+    type: str
+    default: ""
 extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
-    details: Compares, and tests in a copy where the server is installed; changes nothing.
+    details: Compares, and tests in a copy where the server is installed, with stand-ins for certificates and accounts
+      that are yet to be made; changes nothing.
     support: full
   diff_mode:
     details: One diff for each file; of a secret one, only that it changed.
@@ -478,6 +512,8 @@ ARGUMENTS: dict[str, t.Any] = {
     "take": {"type": "bool", "default": False},
     "replaces": {"type": "list", "elements": "str", "default": []},
     "retire": {"type": "list", "elements": "str", "default": []},
+    "list": {"type": "str", "default": ""},
+    "run": {"type": "str", "default": ""},
     "partial": {"type": "bool", "default": False},
     "listen": {"type": "list", "elements": "str", "default": []},
     "closed": {"type": "list", "elements": "str", "default": []},
@@ -505,6 +541,9 @@ ARGUMENTS: dict[str, t.Any] = {
             "command": {"type": "list", "elements": "str", "required": True},
             "scratch": {"type": "list", "elements": "path", "default": []},
             "reject": {"type": "str"},
+            "certificates": {"type": "list", "elements": "str", "default": []},
+            "accounts": {"type": "list", "elements": "str", "default": []},
+            "awaits": {"type": "list", "elements": "str", "default": []},
         },
     },
     "probe": {
@@ -543,14 +582,21 @@ def wish_of(params: _entry.Params) -> Wish:
         listen=tuple(params["listen"]),
         closed=tuple(params["closed"]),
         proofs={unit["name"]: tuple(unit["proof"]) for unit in params["units"] if unit.get("proof")},
+        origin=params["list"],
+        run=params["run"],
         partial=params["partial"],
         requests=tuple(request for each in params["requests"] for request in _requests(each, params["health_urls"])),
-        test=test and Test(Path(test["folder"]), tuple(test["command"]), tuple(test["scratch"]), test["reject"]),
+        test=test and _test(test),
         probe=probe
         and Probe(
             probe["url"], params["generation"], probe["host"], probe["timeout"], probe["log"] and Path(probe["log"])
         ),
     )
+
+
+def _test(test: dict[str, t.Any]) -> Test:
+    lists = {key: tuple(test[key]) for key in ("command", "scratch", "certificates", "accounts", "awaits")}
+    return Test(Path(test["folder"]), reject=test["reject"], **lists)
 
 
 def _requests(request: dict[str, t.Any], health_urls: list[str]) -> t.Iterator[Request]:

@@ -101,6 +101,12 @@ version:
   type: str
   returned: success
   sample: 1.2.104
+installed:
+  description: What was (in check mode, would be) installed, packages and the archive.
+  type: list
+  elements: str
+  returned: success
+  sample: [https://example.org/cherokee.tar.gz]
 seconds:
   description: How long it took, as seen from the controller.
   type: float
@@ -176,6 +182,7 @@ def _install(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": bool(coming),
         "program": str(program or there.expected()),
+        "installed": coming,
         "version": f"{there.version()} {there.digest}".strip() if is_there else "",
         "diff": {"before": "", "after": "".join(f"{name}\n" for name in coming)},
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import time
 
@@ -68,6 +69,21 @@ def test_an_uncaught_exception_is_an_error_page_and_a_traceback_in_the_log(visit
     # The journal is written a moment later.
     look = f"for _ in $(seq 100); do {log} | grep --text --quiet %s && exit; sleep 0.2; done; exit 1"
     host.check_output(look, app(visitor), words)
+
+
+@claim
+def test_an_error_that_the_application_answers_is_what_arrives(visitor: Visitor) -> None:
+    """PEP 3333: `start_response` with `exc_info`; too late, the answer that has begun is all that there is."""
+    answer = visitor.ask("/failing?before")
+    assert (answer.status, answer.headers["X-Begun"], answer.body) == (503, None, b"answered")
+    try:
+        late = visitor.ask("/failing?after")
+    except (http.client.IncompleteRead, http.client.RemoteDisconnected):
+        pass
+    else:
+        assert late.status in (200, 500, 502)
+        assert b"answered" not in late.body
+    assert visitor.ask("/env").status == 200
 
 
 @claim

@@ -63,6 +63,25 @@ def test_body_over_the_limit_is_refused(visitor: Visitor, host: Host) -> None:
 
 
 @claim
+def test_an_answer_arrives_though_the_body_is_not_read(visitor: Visitor) -> None:
+    """As that of an application that asks for a password first; of what is lost, only some is."""
+    for size, times in ((20_000, 5), (MEGABYTE, 5), (min(_large(visitor), 50) * MEGABYTE, 2)):
+        answers = [visitor.ask("/unread?5", "POST", body=b"y" * size) for _ in range(times)]
+        assert [(answer.status, answer.body) for answer in answers] == [(401, b"xxxxx")] * times, size
+
+
+@claim
+def test_an_upload_may_pause(visitor: Visitor) -> None:
+    """For less than the 10 seconds after which front ends give up."""
+    with visitor.connect() as connection:
+        head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nContent-Length: {len(PIECE)}\r\n"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + PIECE[: MEGABYTE // 2])
+        time.sleep(6)
+        connection.sendall(PIECE[MEGABYTE // 2 :])
+        assert f'"length": {MEGABYTE}'.encode() in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@claim
 def test_expect_100_continue(visitor: Visitor) -> None:
     with visitor.connect() as connection:
         head = f"POST {visitor.mount}/upload HTTP/1.1\r\nHost: {visitor.domain}\r\nContent-Length: 3\r\n"

@@ -94,9 +94,10 @@ def _answer(module: str, args: Data, variables: Data) -> Data:
     if module == "pyhost.web.components":
         return {"components": variables.get(COMPONENTS, [])}
     if module == "pyhost.web.packages":
-        return {"debian": str(variables.get(DEBIAN, NEWEST))}
+        return {"debian": str(variables.get(DEBIAN, NEWEST)), "installed": []}
     if module == "pyhost.web.server_archive":
-        return {"program": f"{args['prefix']}/sbin/{args['program']}", "version": f"{args['minimum']} {'0' * 64}"}
+        version = f"{args['minimum']} {'0' * 64}"
+        return {"program": f"{args['prefix']}/sbin/{args['program']}", "version": version, "installed": []}
     return _certificates(args, variables) if module == "pyhost.web.certificates" else {}
 
 

@@ -83,3 +83,17 @@ def removed(output: str, host: Host) -> set[str]:
     """Return what the summary says has gone from a host, or would go."""
     lines = re.findall(rf"^- {host.backend.hostname}: (\S+|user \S+)(?: \(.*\))?$", output, re.MULTILINE)
     return set(lines)
+
+
+def changes(output: str, host: Host) -> tuple[dict[str, str], set[str]]:
+    """Return what the summary says of a host, that of a dry run as that of a run: the changes, and what has gone."""
+    # Below it are seconds.
+    rows = {what: cells[0] for what, cells in told(output, host).items() if not re.fullmatch(r"[0-9.]+", what)}
+    return rows, removed(output, host)
+
+
+def foretold(*hosts: Host, **variables: t.Any) -> str:
+    """Run it to a good end, as a dry run has said before; return the output of the run."""
+    dry, done = would(*hosts, options=["--diff"], **variables), converge(*hosts, **variables)
+    assert [changes(dry, host) for host in hosts] == [changes(done, host) for host in hosts]
+    return done

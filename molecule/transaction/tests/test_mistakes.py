@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.support.playbook import converge, failures_by_host, messages, removed, run, told, would
+from tests.support.playbook import converge, failures_by_host, foretold, messages, removed, run, told, would
 from tests.support.visitor import Visitor, address, hosts, visiting
 
 HOSTS = hosts()
@@ -210,11 +210,11 @@ def test_absent_and_purge_remove_the_rest() -> None:
     announced = would(*HOSTS, shop={"state": "absent", "purge": True})
     before = _paths()
     with visiting(HOSTS, "blog.example") as failures:
-        kept = converge(*HOSTS, shop={"state": "absent"})
+        kept = foretold(*HOSTS, shop={"state": "absent"})
         for host in HOSTS:
             assert host.file("/var/lib/pyhost/shop/precious").exists
             assert not host.file("/srv/pyhost/shop").exists
-        purged = converge(*HOSTS, shop={"state": "absent", "purge": True})
+        purged = foretold(*HOSTS, shop={"state": "absent", "purge": True})
     for host, paths_before, paths_after in zip(HOSTS, before, _paths(), strict=True):
         gone = {*paths_before.splitlines()} - {*paths_after.splitlines()}
         units, user = {"pyhost-shop.service", "pyhost-shop.socket"}, {"user shop"}

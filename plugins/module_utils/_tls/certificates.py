@@ -27,11 +27,9 @@ from pathlib import Path
 
 from .._errors import PyhostError
 from .._fs import Node, replace, write
+from .._layout import CHAIN, KEY
 from .._lock import alone
 from .._text import last_lines
-
-CHAIN, KEY = "fullchain.pem", "privkey.pem"
-"""certbot's names."""
 
 LINEAGE = "pyhost_"
 """How the names of our certificates begin at certbot. No domain contains an underscore, so certbot gives no certificate
@@ -181,6 +179,8 @@ class Certificates:
         self.certbot = Certbot(run, acme, root / "etc/letsencrypt", self.webroot)
         self.lock = root / "run/pyhost-certificates.lock"
         self.lock_timeout = LOCK_TIMEOUT
+        self.foretold: dict[str, str] = {}
+        """In check mode, where names would lead."""
 
     @contextlib.contextmanager
     def _alone(self) -> t.Iterator[None]:
@@ -302,6 +302,7 @@ class Certificates:
     def _lead(self, name: str, target: str) -> None:
         """Let the name lead to another certificate, and remove those of ours that it has no use for."""
         if self.check:
+            self.foretold[name] = target
             return
         replace(self.folder / name, Node(target.encode()))
         for kind in (".given", ".self_signed", ".stand_in"):
@@ -443,7 +444,9 @@ class Certificates:
         return Seen(frozenset(re.findall(r"DNS:([^,\s]+)", output)), begin, end)
 
     def _target(self, name: str) -> str:
-        """Return where a name leads; empty where it does not."""
+        """Return where a name leads, or in check mode would lead; empty where it does not."""
+        if name in self.foretold:
+            return self.foretold[name]
         link = self.folder / name
         return str(link.readlink()) if link.is_symlink() else ""
 

@@ -134,6 +134,10 @@ class Manifest(Record):
     """Command -> path -> digest of the file when it last ran."""
     refused: dict[str, str] = field(default_factory=dict)
     """Link -> target that was rolled back after it had become active."""
+    origin: str = ""
+    """Which list it was made from."""
+    run: str = ""
+    """Which run of Ansible changed it last."""
 
     def forget(self, journal: Journal) -> None:
         """Count all that a transaction may have touched as not loaded."""
@@ -145,10 +149,9 @@ class Manifest(Record):
                 self.ran[words] = {}
 
     def same(self, other: Manifest) -> bool:
-        """Whether both mean the same; folders that went meanwhile do not matter."""
-        return dataclasses.replace(self, transaction="", folders=[]) == dataclasses.replace(
-            other, transaction="", folders=[]
-        )
+        """Whether both mean the same; when they were written and folders that went meanwhile do not matter."""
+        one, another = (dataclasses.replace(each, transaction="", run="", folders=[]) for each in (self, other))
+        return one == another
 
 
 @dataclass

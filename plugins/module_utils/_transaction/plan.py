@@ -22,6 +22,7 @@ from pathlib import Path
 from .._errors import PyhostError
 from .._fs import MANAGED, Node, missing_folders
 from .._systemd import Unit
+from . import lists
 from .look import Look
 from .manifest import Digests, File, Journal, Manifest, Was
 from .stage import Change
@@ -73,7 +74,11 @@ def compare(
     _reject_what_is_not_here(wish, mine)
     _reject_what_others_hold(wish, mine, others)
     desired = _Desired(wish, mine.refused, look, check)
-    return _Comparison(wish, mine, others, look, desired.nodes).plan(transaction, desired.warnings)
+    plan = _Comparison(wish, mine, others, look, desired.nodes).plan(
+        transaction, [*desired.warnings, *lists.warnings(wish, mine)]
+    )
+    lists.reject_removal(wish, mine, {name: others[name] for name in plan.journal.taken}, plan.all_changes)
+    return plan
 
 
 def _reject_what_is_not_here(wish: Wish, mine: Manifest) -> None:
@@ -409,6 +414,8 @@ class _Comparison:
             units=sorted({*self.wish.units, *self.kept_units}),
             loaded={**self.loaded, **kept},
             ran=self.ran,
+            origin=mine.origin if self.wish.partial else self.wish.origin,
+            run=mine.run if self.wish.partial else self.wish.run,
             refused={
                 path: target
                 for path, target in mine.refused.items()

@@ -12,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from .._errors import PyhostError
-from .._fs import new, old, remove_folders, sync
+from .._fs import look, new, old, remove_folders, sync
 from .._systemd import served_by
 from .._text import unforeseen
+from .look import Restored
 from .manifest import File, Journal, Manifest, Store
 from .service import Service
 
@@ -96,6 +98,25 @@ class Recovery:
         self._forget(component, manifest, journal)
         self._close(component)
 
+    def foretell(self, manifests: dict[str, Manifest], journals: Mapping[str, Journal]) -> Restored:
+        """Change the manifests as `recover` would; return what it would bring back."""
+        restored = Restored()
+        for component, journal in journals.items():
+            mine = manifests.get(component, Manifest())
+            if mine.transaction == journal.transaction:
+                for other in journal.taken.keys() & manifests.keys():
+                    if not _without(manifests[other], journal.taken[other]):
+                        del manifests[other]
+                continue
+            mine.forget(journal)
+            restored.units.update(journal.brought)
+            for path, existed in journal.swaps:
+                if not existed:
+                    restored.files[path] = None
+                elif os.path.lexists(old(Path(path))):
+                    restored.files[path] = look(old(Path(path)))
+        return restored
+
     def finish(self, component: str, journal: Journal) -> None:
         """Clear up after a transaction that was committed."""
         for path in journal.paths:
@@ -108,12 +129,9 @@ class Recovery:
     def _give_up(self, other: str, names: list[str]) -> None:
         """Remove paths and units from the manifest of the component that had them."""
         theirs = self.store.manifest(other)
-        for name in names:
-            unit = theirs.files.pop(name, File(unit=name)).unit
-            theirs.loaded.pop(str(unit), None)
-        theirs.units = [unit for unit in theirs.units if unit not in names]
+        is_left = _without(theirs, names)
         remove_folders(map(Path, theirs.folders))
-        if theirs.files or theirs.units:
+        if is_left:
             theirs.save(self.store.manifest_path(other))
         else:
             self.store.manifest_path(other).unlink(missing_ok=True)
@@ -166,6 +184,15 @@ class Recovery:
         self.store.journal_path(component).unlink(missing_ok=True)
         sync([self.store.folder])
         self.store.prune(component)
+
+
+def _without(theirs: Manifest, names: list[str]) -> bool:
+    """Remove paths and units from a manifest; return whether it has any left."""
+    for name in names:
+        unit = theirs.files.pop(name, File(unit=name)).unit
+        theirs.loaded.pop(str(unit), None)
+    theirs.units = [unit for unit in theirs.units if unit not in names]
+    return bool(theirs.files or theirs.units)
 
 
 def words_of(error: Exception) -> str:

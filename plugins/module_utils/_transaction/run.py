@@ -77,7 +77,7 @@ class Transaction:
         mine = interrupted.get(self.wish.component)
         tested = False
         try:
-            plan = self._compare(mine if self.check else None)
+            plan = self._compare(interrupted if self.check else {})
             if not plan.idle:
                 self._reject_what_somebody_holds(plan)
                 tested = self._test(plan)
@@ -118,12 +118,11 @@ class Transaction:
         with alone(self.store.lock, TIMEOUT, self.host.clock, self.host.sleep):
             yield
 
-    def _compare(self, interrupted: Journal | None) -> Plan:
+    def _compare(self, interrupted: t.Mapping[str, Journal]) -> Plan:
+        """Compare with the host, as it will be when the interrupted runs are recovered from."""
         manifests = self.store.manifests()
-        mine = manifests.get(self.wish.component)
-        if mine and interrupted and interrupted.transaction != mine.transaction:
-            mine.forget(interrupted)
-        look = Look(self.store, self.service.systemd)
+        restored = self.recovery.foretell(manifests, interrupted)
+        look = Look(self.store, self.service.systemd, restored)
         return compare(self.wish, manifests, look, transaction=secrets.token_hex(8), check=self.check)
 
     # Test
@@ -143,13 +142,15 @@ class Transaction:
         test = self.wish.test
         if test is None:
             return True
+        if self.check and test.awaits:
+            return False
         if not self.host.has(test.command[0]):
             if self.check:
                 return False
             raise PyhostError(
                 f"test.command: this host has no {test.command[0]}. Install its package in an earlier task."
             )
-        return test_staged(self.host, test, plan.all_changes)
+        return test_staged(self.host, test, plan.all_changes, self.check)
 
     def _opens(self, plan: Plan) -> bool:
         """Whether sockets start that must be closed to most."""

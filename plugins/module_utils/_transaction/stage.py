@@ -22,18 +22,23 @@ from pathlib import Path
 from .._errors import PyhostError
 from .._fs import Node, write
 from .._text import last_lines
+from . import stand_ins
 from .host import Host
 from .wish import Test
 
 READY = "pyhost: the copy is in place"
 PREFIX = "pyhost-staged-"
 
-# $1 the copy, $2 the real folder, $3 an empty folder, $4 how many scratch folders follow, then those, then the command.
+# $1 the copy, $2 the real folder, $3 an empty folder, $4 what lies over /etc, empty where nothing does, $5 how many
+# scratch folders follow, then those, then the command.
 # A scratch folder keeps its tree of folders: a test that opens its logs or its pid file finds the places for them.
 SCRIPT = f"""
 set -e
-copy=$1 folder=$2 empty=$3 left=$4
-shift 4
+copy=$1 folder=$2 empty=$3 over=$4 left=$5
+shift 5
+if [ "$over" ]; then
+    mount -t overlay -o "lowerdir=$over:/etc" overlay /etc
+fi
 mount --bind "$copy" "$folder"
 while [ "$left" -gt 0 ]; do
     if [ -d "$1" ]; then
@@ -84,23 +89,25 @@ class Change:
         return sorted(({*before, *after} if "" in differ else differ) - {""})
 
 
-def test_staged(host: Host, test: Test, changes: t.Sequence[Change]) -> bool:
+def test_staged(host: Host, test: Test, changes: t.Sequence[Change], check: bool = False) -> bool:
     """Test the folder with the changes in it, while the live files stay as they are.
 
-    Returns False when this host does not allow it; raises PyhostError when the server rejects the configuration.
+    With `check`, what the configuration names and an earlier task would have made has a stand-in. Returns False when
+    this host does not allow it; raises PyhostError when the server rejects the configuration.
     """
     if not test.folder.is_dir():
         return False
     with tempfile.TemporaryDirectory(prefix=PREFIX) as work:
-        copy, empty = Path(work, "copy"), Path(work, "empty")
-        copy.mkdir()
-        empty.mkdir()
+        copy, empty, over = (Path(work, name) for name in ("copy", "empty", "over"))
+        for folder in (copy, empty, over):
+            folder.mkdir(mode=0o755)
         status, output = host.run(["cp", "-a", "--", f"{test.folder}/.", str(copy)])
         if status:
             raise PyhostError(f"cannot copy {test.folder}: {last_lines(output)}")
         if not all(_change(copy, test.folder, change) for change in changes):
             return False
-        script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), str(len(test.scratch))]
+        shown = str(over) if check and stand_ins.make(host, test, over) else ""
+        script = ["sh", "-c", SCRIPT, "sh", str(copy), str(test.folder), str(empty), shown, str(len(test.scratch))]
         command = ["unshare", "--mount", "--propagation", "private", *script, *test.scratch, *test.command]
         status, output = host.run(command, timeout=120)
         if not output.startswith(READY):
@@ -183,6 +190,11 @@ def _application(folder: Path, name: str, line: int) -> str | None:
 def _open(path: str, flags: int) -> int:
     # What is in the place of a file may be a pipe, which nobody writes.
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
+
+
+def applications(text: str) -> set[str]:
+    """Return the applications that the text of a file names."""
+    return {found[1] for line in text.splitlines() if (found := APPLICATION.search(line))}
 
 
 def _sections(text: str) -> dict[str, list[str]]:

@@ -99,6 +99,12 @@ class Test:
     command: tuple[str, ...]
     scratch: tuple[str, ...] = ()
     reject: str | None = None
+    certificates: tuple[str, ...] = ()
+    """Sites whose certificates the configuration names."""
+    accounts: tuple[str, ...] = ()
+    """Users, each with a group of its name, that the configuration names."""
+    awaits: tuple[str, ...] = ()
+    """Packages that an earlier task has installed; in check mode they are not here yet."""
 
     def complaint(self, status: int, output: str) -> str | None:
         """Return why the output of the command means that the configuration is bad, None when it is good."""
@@ -129,6 +135,10 @@ class Wish:
     """By unit, a command that fails where what the unit has loaded is gone."""
     test: Test | None = None
     probe: Probe | None = None
+    origin: str = ""
+    """Which list the entries are from; empty where they are from none."""
+    run: str = ""
+    """Which run of Ansible this is a task of."""
     partial: bool = False
     """Everything else that the component has stays as it is."""
     requests: tuple[Request, ...] = ()

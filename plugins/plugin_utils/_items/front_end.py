@@ -15,8 +15,8 @@ from .._servers.server import CURVES, FrontEndServer, Item, on_release
 from .sites import sites
 
 # What the modules of the role report of a host, as far as they have run: its release of Debian, where a server is that
-# no distribution has, and the certificates that are there.
-_REPORTED = ("debian", "program", "version", "ready", "digests")
+# no distribution has, what was installed just now, and the certificates that are there.
+_REPORTED = ("debian", "installed", "program", "version", "ready", "digests")
 
 # For the handshake with clients that ask for a name of no site.
 _UNKNOWN = {"name": "_unknown", "domains": ["pyhost.invalid"], "source": "self_signed"}
@@ -46,6 +46,7 @@ def front_end(role: str, settings: Mapping[str, t.Any], reported: Mapping[str, t
         else settings["replaces"],
         "sites": published,
         "certificates": certificates,
+        "certificate_names": [certificate["name"] for certificate in certificates],
         "protocols": protocols,
         "needs": needs,
         "install": [package for need in needs for package in own.packages.get(need, ())],

@@ -34,6 +34,18 @@ def _setting(role: str, name: str) -> Key:
     return replace(HOST_KEYS[name], name=f"{role}_{name}")
 
 
+def _list(role: str, items: str) -> Key:
+    return Key(
+        f"{role}_list",
+        "str",
+        f"Name of the list {items}. A run with a list of another name fails if it would remove an application of this"
+        " one. The playbook site names its list site.",
+        default="own",
+        example="intranet",
+        check=checks.name,
+    )
+
+
 def _back_end(row: BackEnd) -> Role:
     name, title = row.name, row.title
     return Role(
@@ -46,6 +58,7 @@ def _back_end(row: BackEnd) -> Role:
                 process_keys(row, server.back_end(name).keys),
                 [{"name": "shop", "wsgi": "shop.wsgi:application", "code": "/srv/shop", "venv": "/srv/shop/venv"}],
             ),
+            _list(f"backend_{name}", f"backend_{name}_apps"),
             Key(
                 f"backend_{name}_other_apps",
                 "list",
@@ -88,6 +101,7 @@ def _front_end(row: FrontEnd) -> Role:
         f"All sites in one transaction, tested before they go live and rolled back if {title} does not serve them.",
         (
             _items(f"{role}_sites", f"Sites that {title} publishes.", site_keys(row), [example]),
+            _list(role, f"{role}_sites"),
             *_listening(row, role),
             *(_setting(role, setting) for setting in settings),
             Key(
@@ -146,6 +160,7 @@ _APP = Role(
             RELEASE_ITEM,
             [{"name": "shop", "source": {"path": "./shop"}, "wsgi": "shop.wsgi:application"}],
         ),
+        _list("app", "app_apps"),
         Key(
             "app_build_env",
             "dict",

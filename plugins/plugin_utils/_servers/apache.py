@@ -78,6 +78,7 @@ def _derive(front_end: Item) -> Item:
         "listen_tls": _listen(front_end["listen_tls"]),
         "addresses": _addresses(front_end["listen"]),
         "addresses_tls": _addresses(front_end["listen_tls"]),
+        "accounts": list(dict.fromkeys(daemon["user"] for daemon in daemons)),
         "daemons": [daemon for number, daemon in enumerate(daemons) if daemon not in daemons[:number]],
         "virtual_hosts": _virtual_hosts(front_end["sites"]),
         "scheme": _SCHEMES,
@@ -141,7 +142,7 @@ def _daemon(mount: Item) -> Item:
         # No cgroup of their own holds them: the share of each process.
         f"memory-limit={parse_size(limits['memory']) // wanted['processes']}",
     ]
-    return daemon(mount["app"], wanted["script"], [*own, *daemon_options(wanted, limits)])
+    return daemon(mount["app"], wanted["script"], [*own, *daemon_options(wanted, limits)]) | {"user": wanted["user"]}
 
 
 SERVER = FrontEndServer(

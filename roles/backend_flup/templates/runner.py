@@ -53,20 +53,6 @@ def with_journal(application):
     return answer
 
 
-def with_body(application):
-    """Return the application with a wsgi.input as PEP 3333 wants it; flup's is the rest of the SCGI connection."""
-
-    def answer(environ, start_response):
-        length = int(environ["CONTENT_LENGTH"])
-        environ["wsgi.input"] = io.BufferedReader(Body(environ["wsgi.input"], length))
-        # SCGI has no requests without it, CGI no requests without a body that have it.
-        if not length:
-            del environ["CONTENT_LENGTH"]
-        return application(environ, start_response)
-
-    return answer
-
-
 class Logged:
     """A server of flup's that tells an uncaught exception to the log, and no front end or visitor what it was."""
 
@@ -97,10 +83,21 @@ def scgi(application, **pools):
     from flup.server.scgi_base import BaseSCGIServer, Connection
 
     class Server(Logged, BaseSCGIServer):
-        pass
+        def handler(self, request):
+            length = int(request.environ["CONTENT_LENGTH"])
+            # PEP 3333: it ends where the body does. flup's is the rest of the connection.
+            request.stdin = io.BufferedReader(Body(request.stdin, length))
+            # SCGI has no requests without it, CGI no requests without a body that have it.
+            if not length:
+                del request.environ["CONTENT_LENGTH"]
+            super().handler(request)
+            request.stdout.flush()
+            # A connection that is closed before all of it is sent is an error to a front end, whatever the answer was.
+            while request.stdin.read(65536):
+                pass
 
     # 40: nothing but errors, no line for each request.
-    server = Server(with_journal(with_body(application)), loggingLevel=40, **pools)
+    server = Server(with_journal(application), loggingLevel=40, **pools)
     return lambda connection, peer: Connection(connection, peer, server, None).run()
 
 

@@ -62,6 +62,13 @@ def upload(environ: WSGIEnvironment, start: Start) -> Body:
     return _json(start, {"length": length, "sha256": digest.hexdigest()})
 
 
+def unread(environ: WSGIEnvironment, start: Start) -> Body:
+    """401 and as many bytes as the query says, with nothing of the request body read."""
+    body = b"x" * int(environ["QUERY_STRING"])
+    start("401 Unauthorized", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def stream(environ: WSGIEnvironment, start: Start) -> Body:
     """A piece, and another one when the first has `arrived`, for which 20 seconds are waited at most."""
     start("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
@@ -144,6 +151,21 @@ def crash(_environ: WSGIEnvironment, _start: Start) -> Body:
     raise RuntimeError("probe: an exception that nobody catches")
 
 
+def failing(environ: WSGIEnvironment, start: Start) -> Body:
+    """An error that the application answers itself: as PEP 3333 has it, in the place of the answer that it had begun.
+
+    The query says when: `before` the first piece of that answer, or `after` it, when only the server can end it.
+    """
+    start("200 OK", [("Content-Type", "text/plain"), ("X-Begun", "yes")])
+    if environ["QUERY_STRING"] == "after":
+        yield b"begun"
+    try:
+        raise RuntimeError("probe: an exception that the application answers")
+    except RuntimeError:
+        start("503 Service Unavailable", [("Content-Type", "text/plain")], sys.exc_info())
+    yield b"answered"
+
+
 def secret(environ: WSGIEnvironment, start: Start) -> Body:
     """Leave a private file to the front end, in the words of all of them, or only those that the query says."""
     words = {
@@ -178,6 +200,7 @@ ANSWERS = {
         where,
         folder,
         upload,
+        unread,
         stream,
         arrived,
         endless,
@@ -190,6 +213,7 @@ ANSWERS = {
         teapot,
         unchanged,
         crash,
+        failing,
         secret,
         sleep,
         compute,

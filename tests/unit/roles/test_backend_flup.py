@@ -53,11 +53,55 @@ def test_a_body_ends_where_its_length_says(runner: t.Any, read: t.Callable[[t.An
             assert read(io.BufferedReader(runner.Body(stream, 7))) == expected
 
 
-def test_a_request_without_body_has_no_length(runner: t.Any) -> None:
-    seen: dict[str, t.Any] = {}
-    answer = runner.with_body(lambda environ, _start: seen.update(environ) or [environ["wsgi.input"].read()])
-    assert answer({"CONTENT_LENGTH": "0", "wsgi.input": io.StringIO()}, None) == [b""]
-    assert "CONTENT_LENGTH" not in seen
+class Request:
+    """What flup makes of a connection."""
+
+    def __init__(self, stream: t.BinaryIO, length: int) -> None:
+        self.environ: dict[str, t.Any] = {"CONTENT_LENGTH": str(length)}
+        self.stdin = stream
+        self.stdout = io.BytesIO()
+
+
+class Flup:
+    """flup's server, as far as the runner uses it."""
+
+    def __init__(self, application: t.Any, **_options: t.Any) -> None:
+        self.application = application
+
+    def handler(self, request: t.Any) -> None:
+        request.environ["wsgi.input"] = request.stdin
+        for piece in self.application(request.environ, None):
+            request.stdout.write(piece)
+
+
+@pytest.fixture
+def answered(runner: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[t.Any, t.Any], None]:
+    """Let an application answer a request over SCGI."""
+
+    class Connection:
+        def __init__(self, request: Request, _peer: object, server: Flup, _timeout: object) -> None:
+            self.run = lambda: server.handler(request)
+
+    module = types.SimpleNamespace(BaseSCGIServer=Flup, Connection=Connection)
+    for name in ("flup", "flup.server", "flup.server.scgi_base"):
+        monkeypatch.setitem(sys.modules, name, module)
+    return lambda application, request: runner.scgi(application)(request, "")
+
+
+def test_a_request_without_body_has_no_length(answered: t.Callable[[t.Any, t.Any], None]) -> None:
+    request = Request(io.BytesIO(), 0)
+    answered(lambda environ, _start: [str("CONTENT_LENGTH" in environ).encode(), environ["wsgi.input"].read()], request)
+    assert request.stdout.getvalue() == b"False"
+
+
+@pytest.mark.parametrize("read", [0, 1, 200_000])
+def test_a_body_is_read_to_its_end_though_the_application_does_not(
+    answered: t.Callable[[t.Any, t.Any], None], read: int
+) -> None:
+    body = io.BytesIO(b"x" * 200_000 + b"and what is no part of it")
+    request = Request(body, 200_000)
+    answered(lambda environ, _start: [str(len(environ["wsgi.input"].read(read))).encode()], request)
+    assert (request.stdout.getvalue(), body.tell()) == (str(read).encode(), 200_000)
 
 
 SUPERVISED = """

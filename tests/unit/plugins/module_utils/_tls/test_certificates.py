@@ -17,9 +17,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyhost.web.plugins.module_utils._errors import PyhostError
+from ansible_collections.pyhost.web.plugins.module_utils._layout import CHAIN, KEY
 from ansible_collections.pyhost.web.plugins.module_utils._tls.certificates import (
-    CHAIN,
-    KEY,
     NOT_LOADED,
     Acme,
     Certificates,
@@ -427,3 +426,21 @@ def test_links_of_root_lead_to_what_is_given(world: World, given: dict[str, str]
     (world.root / "current").symlink_to("own")
     (world.root / "key.pem").symlink_to(Path("current", "..", "own", KEY))
     assert world.prepare(asked("given", **{**given, "key": str(world.root / "key.pem")})).made == ["shop"]
+
+
+@pytest.mark.parametrize("source", ["self_signed", "given", "acme"])
+def test_check_mode_foretells_what_the_run_says(world: World, given: dict[str, str], source: str) -> None:
+    """By `ready` and `digests` the front ends' files differ."""
+    world.prepare(Wanted("old.example", ("old.example",), "self_signed"))
+    wanted = [
+        Wanted("old.example", ("old.example", "new.example"), "self_signed"),
+        Wanted("shop.example", ("shop.example",), source, **(given if source == "given" else {})),
+    ]
+    for step in (world.prepare, world.issue):
+        before = world.prepare(Wanted("old.example", ("old.example",), "self_signed"), check=True).digests
+        foretold = step(*wanted, check=True)
+        done = step(*wanted)
+        assert (foretold.changed, foretold.made, foretold.ready) == (done.changed, done.made, done.ready)
+        assert [foretold.digests[name] != digest for name, digest in before.items()] == [
+            done.digests[name] != digest for name, digest in before.items()
+        ]

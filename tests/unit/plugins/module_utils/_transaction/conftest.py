@@ -84,6 +84,8 @@ class FakeHost(Host):
         self.namespaces = True
         self.commands = {"servertest", "rivaltest"}
         self.time = 0.0
+        self.shown: set[str] = set()
+        """What the last test of a copy had lying over /etc."""
         if not self.root.exists():
             for folder in (self.etc / "sites", self.system, self.root / "var/lib"):
                 folder.mkdir(parents=True)
@@ -176,6 +178,10 @@ class FakeHost(Host):
         if words[0] == "cp":
             shutil.copytree(words[-2], words[-1], symlinks=True, dirs_exist_ok=True)
             return 0, ""
+        if words[0] == "openssl":
+            for option in ("-keyout", "-out"):
+                Path(words[words.index(option) + 1]).touch()
+            return 0, ""
         if words[0] == "unshare":
             start = words.index(SCRIPT)
             return self._staged(*words[start + 2 :]) if self.namespaces else (1, "unshare: Operation not permitted")
@@ -206,7 +212,10 @@ class FakeHost(Host):
         (self.root / "etc/adopted").write_text(text, encoding="utf-8")
         return 0, ""
 
-    def _staged(self, copy: str, folder: str, _empty: str, count: str, *rest: str) -> tuple[int, str]:
+    def _staged(self, copy: str, folder: str, _empty: str, over: str, count: str, *rest: str) -> tuple[int, str]:
+        self.shown = (
+            {str(path.relative_to(over)) for path in Path(over).rglob("*") if path.is_file()} if over else set()
+        )
         assert (rest[: int(count)], rest[int(count) :]) == (("/run",), (f"{Path(folder).name}test", "-t"))
         status, output = self._test(Path(copy), Path(folder))
         return status, f"{READY}\n{output}"

@@ -262,6 +262,17 @@ def test_killed_again_while_it_recovers(host: t.Any, reset: t.Callable[[], None]
             in_order(host)
 
 
+@pytest.mark.parametrize("following", [old, new, holder, rival])
+def test_a_dry_run_after_an_interruption_tells_what_the_next_run_does(
+    host: t.Any, reset_to: t.Callable[[t.Any], t.Callable[[], None]], following: t.Callable[[t.Any], t.Any]
+) -> None:
+    first, second = (holder, rival) if following in (holder, rival) else (old, new)
+    for _ in steps(host, second(host), "kill", reset_to(first(host))):
+        foretold = host.apply(following(host), check=True)
+        done = host.apply(following(host))
+        assert (foretold.changed, foretold.changes) == (done.changed, done.changes)
+
+
 def test_killed_while_it_rolls_back(host: t.Any, reset: t.Callable[[], None]) -> None:
     before = host.tree()
     crashing = host.wish(with_users(host, {**NEXT, MAIN: "DIES\n"}), (SERVER, BLOG))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import typing as t
 from pathlib import Path
@@ -68,6 +69,38 @@ def test_check_mode_tells_all_and_writes_nothing(host: t.Any, after: t.Callable[
     assert (host.units(), host.calls) == (units, [])
     done = host.apply(new(host))
     assert foretold == done
+
+
+PAIR = {"pyhost/tls/shop.invalid/fullchain.pem", "pyhost/tls/shop.invalid/privkey.pem"}
+
+
+@pytest.mark.parametrize(
+    ("needs", "shown"),
+    [
+        ({"certificates": ("shop.invalid",)}, PAIR),
+        ({"accounts": ("shop-of-nobody",)}, {"passwd", "group"}),
+        ({"certificates": ("shop.invalid",), "accounts": ("shop-of-nobody", "root")}, {*PAIR, "passwd", "group"}),
+        ({"accounts": ("root",)}, set()),
+    ],
+)
+def test_in_check_mode_the_test_sees_a_stand_in_for_what_is_yet_to_come(
+    host: t.Any, needs: dict[str, t.Any], shown: set[str]
+) -> None:
+    wanted = old(host)
+    wanted = dataclasses.replace(wanted, test=dataclasses.replace(wanted.test, **needs))
+    assert host.apply(wanted, check=True).tested
+    assert host.shown == shown
+    # By then it is there; what is not shall be an error.
+    assert host.apply(wanted).tested
+    assert host.shown == set()
+
+
+def test_in_check_mode_nothing_is_tested_by_a_server_that_is_yet_to_come(host: t.Any) -> None:
+    wanted = host.wish({MAIN: "SYNTAX\n"})
+    wanted = dataclasses.replace(wanted, test=dataclasses.replace(wanted.test, awaits=("server-module",)))
+    outcome = host.apply(wanted, check=True)
+    assert (outcome.changed, outcome.tested) == (True, False)
+    assert "bad word" in str(host.refuse(wanted))
 
 
 def test_check_mode_knows_that_users_are_yet_to_come(host: t.Any) -> None:

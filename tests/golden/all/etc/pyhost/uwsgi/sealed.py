@@ -44,21 +44,69 @@ def end():
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 threading.Thread(target=end, daemon=True).start()
 
+
 def answering(application):
-    """Return the application with an answer where it raises: uWSGI would close the connection instead, and a front end
-    take that for the end of the server, ask another one, and no more of them for a while."""
+    """Return the application as PEP 3333 has it: uWSGI does not keep to it where an application fails, and where it
+    leaves a request body unread."""
 
     def answer(environ, start_response):
+        body = environ["wsgi.input"] if environ.get("CONTENT_LENGTH") else None
+
+        def begin(status, headers, exc_info=None):
+            try:
+                # With the third argument uWSGI would raise the exception that is being answered.
+                return start_response(status, headers)
+            except OSError as error:
+                # The other answer is on its way already.
+                raise exc_info[1].with_traceback(exc_info[2]) if exc_info else error from None
+
         try:
+            result = application(environ, begin)
+        except Exception as error:
+            result = failed(error, start_response)
+        if hasattr(result, "read"):
             # As it is: uWSGI sends files from wsgi.file_wrapper itself.
-            return application(environ, start_response)
-        except Exception:
-            traceback.print_exc()
-            # It takes the place of what the application may have begun, unless that is on its way.
-            start_response("500 Internal Server Error", [("Content-Type", "text/plain"), ("Content-Length", "0")])
-            return [b""]
+            read_to_the_end(body)
+            return result
+        return pieces([result] if isinstance(result, bytes) else result, start_response, body)
 
     return answer
+
+
+def pieces(result, start_response, body):
+    """Yield an answer, or what takes its place where the application raises before its first piece is sent."""
+    try:
+        yield from result
+    except Exception as error:
+        yield from failed(error, start_response)
+    finally:
+        try:
+            if hasattr(result, "close"):
+                result.close()
+        finally:
+            read_to_the_end(body)
+
+
+def failed(error, start_response):
+    """Answer for an application that raises: uWSGI would close the connection instead, and a front end take that for the
+    end of the server, ask another one, and no more of them for a while."""
+    try:
+        # It takes the place of what the application may have begun.
+        start_response("500 Internal Server Error", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+    except OSError:
+        # That is on its way, so its end is all that uWSGI can do, which prints this.
+        raise error from None
+    traceback.print_exception(error)
+    return [b""]
+
+
+def read_to_the_end(body):
+    """Read what an application has left of a request body: a connection that is closed before all of it is sent is an
+    error to a front end, whatever the answer was."""
+    # The front end may have gone.
+    with contextlib.suppress(OSError):
+        while body and body.read(65536):
+            pass
 
 
 # Resolved once: a worker that lives on while the next release takes over keeps importing from its own.
