@@ -161,6 +161,26 @@ options:
     type: list
     elements: str
     default: []
+  own_sites:
+    description:
+      - Sites of the host's operator that the server reads too. A warning names each file with a host name of O(files),
+        because the server uses only one of the two.
+    type: dict
+    suboptions:
+      files:
+        description: Patterns of their paths, such as V(/etc/nginx/sites-enabled/*).
+        type: list
+        elements: str
+        required: true
+      pattern:
+        description: Regular expression whose first group has the host names of a site.
+        type: str
+        required: true
+      names:
+        description: Host names of O(files).
+        type: list
+        elements: str
+        required: true
   list:
     description:
       - Name of the list of applications that O(files) are made from. What a list of another name has set up can change,
@@ -469,6 +489,7 @@ from ..module_utils._mask import Mask
 from ..module_utils._text import decode, escaped
 from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
+from ..module_utils._transaction.own_sites import OwnSites
 from ..module_utils._transaction.run import Outcome, Transaction
 from ..module_utils._transaction.secret_file import values_of
 from ..module_utils._transaction.stage import Change
@@ -512,6 +533,14 @@ ARGUMENTS: dict[str, t.Any] = {
     "take": {"type": "bool", "default": False},
     "replaces": {"type": "list", "elements": "str", "default": []},
     "retire": {"type": "list", "elements": "str", "default": []},
+    "own_sites": {
+        "type": "dict",
+        "options": {
+            "files": {"type": "list", "elements": "str", "required": True},
+            "pattern": {"type": "str", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True},
+        },
+    },
     "list": {"type": "str", "default": ""},
     "run": {"type": "str", "default": ""},
     "partial": {"type": "bool", "default": False},
@@ -569,7 +598,7 @@ def wish_of(params: _entry.Params) -> Wish:
         for file in params["files"]
     ]
     entries += [Entry(where=f"absent: {gone['path']}", **gone) for gone in params["absent"]]
-    test, probe = params["test"], params["probe"]
+    test, probe, own = params["test"], params["probe"], params["own_sites"]
     return Wish(
         component=params["name"],
         entries=tuple(entries),
@@ -582,6 +611,7 @@ def wish_of(params: _entry.Params) -> Wish:
         listen=tuple(params["listen"]),
         closed=tuple(params["closed"]),
         proofs={unit["name"]: tuple(unit["proof"]) for unit in params["units"] if unit.get("proof")},
+        own_sites=OwnSites(tuple(own["files"]), own["pattern"], tuple(own["names"])) if own else OwnSites(),
         origin=params["list"],
         run=params["run"],
         partial=params["partial"],

@@ -170,7 +170,10 @@ def _tree(host: Host) -> Tree:
                 path.lstrip("/"): content.replace(args["generation"], GENERATION) for path, content in contents.items()
             }
         calls.append((module, args))
-    index = {"debian": host.debian, "modules": [{module: _listed(args)} for module, args in calls]}
+    index = {
+        "debian": host.debian,
+        "modules": [{module: _listed({key: args[key] for key in args if key != "run"})} for module, args in calls],
+    }
     return {**files, INDEX: dump(index | ({"error": host.error} if host.error else {}))}
 
 

@@ -103,7 +103,7 @@ class Transaction:
                 **dict.fromkeys((*todo.dropped, *todo.retired), "stop"),
             },
             commands=todo.commands,
-            warnings=plan.warnings,
+            warnings=[*plan.warnings, *self.wish.own_sites.warnings(self.wish.component)],
         )
 
     @contextlib.contextmanager

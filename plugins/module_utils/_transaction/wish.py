@@ -17,6 +17,7 @@ from pathlib import Path
 from .._gateway import status_of
 from .._text import end_of
 from .._web import healthy
+from .own_sites import OwnSites
 
 # Lines of a server's log that a message quotes.
 SAID = 10
@@ -135,6 +136,7 @@ class Wish:
     """By unit, a command that fails where what the unit has loaded is gone."""
     test: Test | None = None
     probe: Probe | None = None
+    own_sites: OwnSites = field(default_factory=OwnSites)
     origin: str = ""
     """Which list the entries are from; empty where they are from none."""
     run: str = ""

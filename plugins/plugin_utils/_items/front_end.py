@@ -45,6 +45,7 @@ def front_end(role: str, settings: Mapping[str, t.Any], reported: Mapping[str, t
         if settings["replaces"] is None
         else settings["replaces"],
         "sites": published,
+        "domains": [domain for site in published for domain in site["domains"]],
         "certificates": certificates,
         "certificate_names": [certificate["name"] for certificate in certificates],
         "protocols": protocols,
