@@ -9,6 +9,7 @@ from all the code. With --check nothing is written, and the exit code is 1 if a 
 from __future__ import annotations
 
 import sys
+import textwrap
 import typing as t
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def _argument_specs(role: Role) -> str:
 def _defaults(name: str, role: Role) -> str:
     lines = ["---", f"# {MADE}"]
     for key in role.variables:
-        lines += ["", f"# {key.description}", _yaml({key.name: key.default}).rstrip()]
+        comment = textwrap.wrap(key.description, 120, initial_indent="# ", subsequent_indent="# ")
+        lines += ["", *comment, _yaml({key.name: key.default}).rstrip()]
     if name.startswith("frontend_"):
         settings = {key.name.removeprefix(f"{name}_"): f"{{{{ {key.name} }}}}" for key in role.variables}
         lines += ["", "# All of them, for the filter front_end.", _yaml({f"__{name}_settings": settings}).rstrip()]
