@@ -54,6 +54,13 @@ def test_a_site_that_an_application_hides_is_named(
     assert [warning.partition(",")[0] for warning in found] == ([f"{file}: has {name.lower()} too"] if hidden else [])
 
 
+def test_a_site_in_one_line_is_named_and_a_comment_is_not(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("server { listen 80; server_name shop.example; }\n")
+    (tmp_path / "off").write_text("#server_name shop.example;\n    # server_name shop.example;\n")
+    (warning,) = own_sites("frontend_nginx", tmp_path, "shop.example").warnings("frontend_nginx")
+    assert warning.startswith(f"{tmp_path}/mine: has shop.example too")
+
+
 def test_a_run_warns_of_it(host: t.Any) -> None:
     mine = host.etc / "sites/mine"
     mine.write_text("name shop.example")
