@@ -99,6 +99,11 @@ pairs: collection
 benchmark: collection
 	$(with_env) $(engine) run sh -c 'tools/base-images && python -m benchmarks.runs'
 
+## make upgrade      a host with all back ends, upgraded from Debian 12 to 13; not a part of `make test`
+.PHONY: upgrade
+upgrade: collection
+	$(with_env) $(engine) run sh -c 'tools/base-images && python -m tools.upgrade'
+
 ## make demo         a container with three applications that your browser can open; `make demo-down` removes it
 .PHONY: demo demo-down
 demo: collection docker

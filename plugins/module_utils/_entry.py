@@ -69,6 +69,8 @@ def run(
         result = work(module)
     except Exception as problem:
         details = clean(getattr(problem, "details", {}))
+        for text in details.pop("warnings", ()):
+            module.warn(masked(text))
         module.fail_json(msg=masked(_told(problem)), **details, **quiet)
     else:
         for text in result.pop("warnings", ()):

@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterator
 from ._text import beginning, one_line
 
 SUFFIX = "+unix"
+ENCRYPTED = "+https"
+"""Of a URL whose visitors come over HTTPS: the application is asked as a front end would ask it for them."""
 """A URL is C(PROTOCOL+unix://SOCKET/path), the path of the socket percent-encoded."""
 
 Variables = list[tuple[bytes, bytes]]
@@ -100,23 +102,29 @@ def endpoint(protocol: str, path: str) -> str:
     return f"{protocol}{SUFFIX}://{urllib.parse.quote(path, safe='')}"
 
 
+def is_direct(url: str) -> bool:
+    """Return whether a URL is that of an application itself, behind its unix socket."""
+    return SUFFIX in urllib.parse.urlsplit(url).scheme
+
+
 def ask(url: str, mount: str, host: str, timeout: float) -> str:
     """Return the status line, such as C(200 OK), of the answer to a GET; C(timeout) is seconds for all of it.
 
     Raises one of C(Failed) where none comes.
     """
     parts = urllib.parse.urlsplit(url)
-    protocol = parts.scheme.removesuffix(SUFFIX)
+    is_encrypted = ENCRYPTED in parts.scheme
+    protocol = parts.scheme.removesuffix(ENCRYPTED).removesuffix(SUFFIX)
     with socket.socket(socket.AF_UNIX) as connection, deadline(timeout, lambda: connection):
         connection.settimeout(timeout)
         connection.connect(urllib.parse.unquote(parts.netloc))
         if protocol == "http":
             client = http.client.HTTPConnection(host)
             client.sock = connection
-            client.request("GET", _target(parts))
+            client.request("GET", _target(parts), headers={"X-Forwarded-Proto": "https"} if is_encrypted else {})
             answer = client.getresponse()
             return f"{answer.status} {answer.reason}"
-        connection.sendall(REQUESTS[protocol](_variables(parts, mount, host)))
+        connection.sendall(REQUESTS[protocol](_variables(parts, mount, host, is_encrypted)))
         with connection.makefile("rb") as stream:
             return _status(_stdout(stream) if protocol == "fastcgi" else iter(lambda: stream.read1(8192), b""))
 
@@ -126,7 +134,7 @@ def _target(parts: urllib.parse.SplitResult) -> str:
     return parts._replace(scheme="", netloc="").geturl() or "/"
 
 
-def _variables(parts: urllib.parse.SplitResult, mount: str, host: str) -> Variables:
+def _variables(parts: urllib.parse.SplitResult, mount: str, host: str, is_encrypted: bool) -> Variables:
     values = {
         # SCGI wants this one first.
         "CONTENT_LENGTH": "0",
@@ -136,9 +144,10 @@ def _variables(parts: urllib.parse.SplitResult, mount: str, host: str) -> Variab
         "QUERY_STRING": parts.query,
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_NAME": host,
-        "SERVER_PORT": "80",
+        "SERVER_PORT": "443" if is_encrypted else "80",
         "REMOTE_ADDR": "127.0.0.1",
         "HTTP_HOST": host,
+        **({"HTTPS": "on"} if is_encrypted else {}),
     }
     path = urllib.parse.unquote_to_bytes(parts.path.removeprefix(mount))
     return [*((name.encode(), value.encode()) for name, value in values.items()), (b"PATH_INFO", path)]

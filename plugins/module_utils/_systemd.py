@@ -36,8 +36,13 @@ class Unit:
 
     @property
     def up(self) -> bool:
-        """Whether it runs or is about to."""
-        return self.active not in DOWN
+        """Whether it runs or is about to; what ends again and again does not."""
+        return not self.broken
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there is nothing to stop: neither does it run, nor will the service manager start it again."""
+        return self.active in DOWN
 
     @property
     def enabled(self) -> bool:
@@ -47,12 +52,18 @@ class Unit:
     @property
     def broken(self) -> bool:
         """Whether it will not come up by waiting."""
-        return self.active in DOWN or self.sub.startswith("auto-restart")
+        return self.stopped or self.sub.startswith("auto-restart")
 
 
 def properties(text: str) -> list[dict[str, str]]:
     """Return the properties of each unit in the output of C(systemctl show), in the order of the output."""
     return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")]
+
+
+def application_of(unit: str) -> str | None:
+    """Return the application in a unit's name."""
+    name = unit.partition(".")[0]
+    return name.removeprefix("pyhost-") if name.startswith("pyhost-") else None
 
 
 def served_by(socket: str) -> str:

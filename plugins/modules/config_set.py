@@ -19,6 +19,9 @@ description:
     When any of this fails, the old files are put back and in service, and the task fails with the server's own words.
   - It remembers in C(/var/lib/pyhost/.manifest/) what a part owns. What is no longer wanted is removed, after its units
     were stopped; what had been at a path before (a distribution's own file) comes back.
+  - The failure of an application is its own, where the files are marked as one application's (C(as=app)). That
+    application stays as it was, and all others get their change. The task fails in the end, and C(failures) names those
+    that failed.
   - A run that was killed is taken back by the next one, and a reload that was lost is made up for.
   - Templates are rendered on the controller by plain Jinja2, each compiled once. They see O(variables), the item of
     O(files[].each), C(generation) (the digest of all that this task renders) and C(managed) (a line for a comment at
@@ -72,7 +75,9 @@ options:
         type: list
         elements: raw
       as:
-        description: Name under which the template sees the item. V(item) when it is left out.
+        description:
+          - Name under which the template sees the item. V(item) when it is left out.
+          - An entry with V(app) belongs to the application with the C(name) of the item.
         type: str
       owner:
         description: Name of a user.
@@ -107,6 +112,10 @@ options:
       where:
         description: Set by the action; how messages name the entry.
         type: str
+      applications:
+        description: Set by the action; the application that the entry is about.
+        type: list
+        elements: str
   absent:
     description:
       - Paths at which nothing shall be, such as a distribution's default site. What was there comes back when the path
@@ -208,8 +217,9 @@ options:
       - What must be answered at each address of O(health_urls) once all this is active; otherwise everything is rolled
         back. A request is made only if its file changed, and again and again until the processes that had the old file
         have gone, for at most O(requests[].timeout).
-      - Without O(partial) it is made only where nothing else changes of what its unit reads, and where it is answered
-        well before, as the web server may have yet to be told of the rest.
+      - Without O(partial) each application that is started or changed is asked at its endpoint. One that did not answer
+        well before has to answer anything. Web servers are asked only where nothing else changes of what the unit
+        reads, and where they answered well before, as they may have yet to be told of the rest.
     type: list
     elements: dict
     default: []
@@ -235,7 +245,9 @@ options:
         description: Value of the C(Host) header.
         type: str
       https:
-        description: Ask web servers over TLS, at port 443 of the addresses in O(health_urls).
+        description:
+          - Ask web servers over TLS, at port 443 of the addresses in O(health_urls), and the application itself as a
+            front end asks it for visitors who use TLS.
         type: bool
         default: false
       status:
@@ -451,6 +463,12 @@ recovered:
   type: bool
   returned: success
   sample: false
+failures:
+  description: Applications that stay as they were, because their change failed; all else is in place.
+  type: list
+  elements: str
+  returned: failure
+  sample: [shop]
 tested:
   description: Whether the server tested the change before it was in place.
   type: bool
@@ -484,13 +502,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _command, _entry
 from ..module_utils._errors import PyhostError
 from ..module_utils._fs import Node
+from ..module_utils._gateway import ENCRYPTED, SUFFIX
 from ..module_utils._layout import MANIFESTS
 from ..module_utils._mask import Mask
 from ..module_utils._text import decode, escaped
+from ..module_utils._transaction import apart
 from ..module_utils._transaction.host import Host
 from ..module_utils._transaction.manifest import Store
 from ..module_utils._transaction.own_sites import OwnSites
-from ..module_utils._transaction.run import Outcome, Transaction
+from ..module_utils._transaction.run import Outcome
 from ..module_utils._transaction.secret_file import values_of
 from ..module_utils._transaction.stage import Change
 from ..module_utils._transaction.wish import Entry, Probe, Request, Test, Wish
@@ -524,6 +544,7 @@ ARGUMENTS: dict[str, t.Any] = {
             "verb": {"type": "str", "choices": ["reload", "restart"]},
             "command": {"type": "list", "elements": "str"},
             "where": {"type": "str"},
+            "applications": {"type": "list", "elements": "str"},
         },
     },
     "absent": {"type": "list", "elements": "raw", "default": []},
@@ -590,10 +611,12 @@ ARGUMENTS: dict[str, t.Any] = {
 
 def wish_of(params: _entry.Params) -> Wish:
     """Return what the options, as the action finishes them, ask for."""
+    left_out = ("template", "each", "as", "command", "applications")
     entries = [
         Entry(
-            **{key: value for key, value in file.items() if key not in ("template", "each", "as", "command")},
+            **{key: value for key, value in file.items() if key not in left_out},
             command=tuple(file["command"] or ()),
+            applications=tuple(file["applications"] or ()),
         )
         for file in params["files"]
     ]
@@ -635,6 +658,8 @@ def _requests(request: dict[str, t.Any], health_urls: list[str]) -> t.Iterator[R
     for address in health_urls:
         server = encrypted(address) if request["https"] else address
         at = request["endpoint"] if address == "endpoint" else server.rstrip("/")
+        if address == "endpoint" and request["https"]:
+            at = at.replace(SUFFIX, f"{SUFFIX}{ENCRYPTED}", 1)
         if at:
             url = f"{at}{request['mount']}{request['path']}"
             yield Request(url=url, status=tuple(request["status"] or ()), **same)
@@ -707,8 +732,8 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     wish = wish_of(module.params)
-    outcome = Transaction(Host(_command.run), STATE, wish, module.check_mode).run()
-    return {
+    outcome, failures = apart.run(Host(_command.run), STATE, wish, check=module.check_mode)
+    result = {
         "changed": outcome.changed,
         **told_of(outcome, wish),
         "commands": outcome.commands,
@@ -718,6 +743,10 @@ def _work(module: AnsibleModule) -> dict[str, t.Any]:
         "warnings": outcome.warnings,
         **({"diff": [diff_of(change) for change in outcome.changes]} if module._diff else {}),
     }
+    if failures:
+        # The change of all others is in place.
+        raise PyhostError("\n".join(failures.values()), failures=sorted(failures), **result)
+    return result
 
 
 def main() -> None:

@@ -287,7 +287,7 @@ releases:
       description: Commit, digest or URL of the source.
       type: str
   sample:
-    shop: {release: 0a1b2c3d4e5f6789, built: true, revision: "sha256:9f86d0…"}
+    shop: {release: 0a1b2c3d4e5f6789, built: true, live: 9f86d081884c7d65, revision: "sha256:9f86d0…"}
 removed:
   description: Folders that went and accounts that were locked, for O(absent), O(purge) and O(apps[].keep).
   type: list
@@ -328,7 +328,7 @@ from ..module_utils._release.accounts import Accounts
 from ..module_utils._release.build import Builder
 from ..module_utils._release.handover import Handover
 from ..module_utils._release.plan import Problems
-from ..module_utils._release.release import App, Layout, is_name
+from ..module_utils._release.release import App, Layout, is_name, target
 from ..module_utils._release.removal import Removal
 from ..module_utils._release.rollback import Rollback
 from ..module_utils._release.step import BUS, Systemd
@@ -399,7 +399,7 @@ def _handing_over(handover: Handover) -> t.Iterator[None]:
         yield
     except BaseException as problem:
         try:
-            handover.undo()
+            handover.undo(handover.accounts)
         except (TreeError, OSError) as worse:
             raise Problems(
                 [*str(problem).splitlines(), f"Returning the data to the old account failed too: {worse}"]
@@ -458,28 +458,40 @@ class _Run:
         ]
 
     async def result(self) -> dict[str, t.Any]:
-        """Return the module's result; only C(needed) where the controller has to send sources first."""
+        """Return the module's result; only C(needed) where the controller has to send sources first.
+
+        Raises Problems if there are applications that get no release; those of all others are complete then.
+        """
         with _handing_over(self.handover) if self.hands_over else contextlib.nullcontext():
             needed = await self._build()
-        return {"changed": False, "needed": needed} if needed else self._switch()
+        if needed:
+            return {"changed": False, "needed": needed}
+        # Nothing is switched before all is well.
+        if self.builder.failures:
+            raise Problems(self.builder.failures)
+        return self._switch()
 
     async def _build(self) -> list[str]:
         """Build what is missing; return the digests of sources that have to be sent first."""
         # Before anything runs as the new account, whose home the data is.
         if self.hands_over and self.handover.accounts:
-            self.problems += self.handover.begin()
+            self.builder.blame(self.handover.begin())
         await self.builder.plan(self.problems)
-        if not self.is_check:
-            if self.builder.needed() and not self.builder.problems:
-                return self.builder.needed()
-            await self.builder.reach()
-        self.builder.reject()
-        if not self.is_check:
-            await self.builder.build()
-            built = ((plan.app.name, plan.release) for plan in self.builder.plans)
-            self.handover.fit([*built, *self.rollback.releases.items()])
-            for account in self.handover.forsaken():
-                Accounts().retire(account)
+        if self.builder.problems:
+            raise Problems(self.builder.problems)
+        if self.is_check:
+            return []
+        if needed := self.builder.needed():
+            return needed
+        await self.builder.reach()
+        await self.builder.build()
+        failed = self.builder.failed()
+        if self.hands_over:
+            self.handover.undo(failed)
+        built = ((plan.app.name, plan.release) for plan in self.builder.plans if plan.app.name not in failed)
+        self.handover.fit([*built, *self.rollback.releases.items()])
+        for account in self.handover.forsaken():
+            Accounts().retire(account)
         return []
 
     def _switch(self) -> dict[str, t.Any]:
@@ -501,9 +513,11 @@ class _Run:
             plan.app.name: {
                 "release": plan.release,
                 "built": not plan.is_complete,
+                "live": target(self.builder.layout.app(plan.app.name) / "current"),
                 "revision": self.builder.mask(plan.shown()),
             }
             for plan in self.builder.plans
+            if not plan.is_flawed
         }
         # A marker of an older version may have more in it.
         rolled_back = {

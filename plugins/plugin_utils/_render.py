@@ -32,6 +32,8 @@ MODE = re.compile(r"0?[0-7]{3}|[0-7]{4}")
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?")
 VERBS = ("reload", "restart")
 SOURCES = ("template", "content", "link", "follow")
+APP = "app"
+"""Name of the item of an entry that is about one application alone."""
 RESERVED = ("generation", "managed")
 
 Check = t.Callable[[t.Any], "str | None"]
@@ -254,6 +256,8 @@ class _Renderer:
             self._once(f"{where}.{links[0]}", "a symbolic link has no owner, group, mode or secret", label)
         finished = self._reduce(entry, FILE)
         finished["where"] = where
+        if label and entry.get("as") == APP and isinstance(item, dict):
+            finished["applications"] = [item["name"]]
         if sources == ["template"]:
             content = self._template(where, entry, label, item)
             if content is None:

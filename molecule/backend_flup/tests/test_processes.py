@@ -25,8 +25,7 @@ def _visitor(host: Host, app: str) -> Visitor:
 
 
 def _workers(host: Host, app: str) -> list[str]:
-    main = main_process(host, app)
-    return host.check_output("pgrep -P %s", main).split() if app.endswith("forks") else [main]
+    return host.check_output("pgrep -P %s", main_process(host, app)).split()
 
 
 @pytest.mark.parametrize("app", APPS)

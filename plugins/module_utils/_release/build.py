@@ -78,6 +78,9 @@ class Builder:
         self.mask = Mask([*(build_env or {}).values(), *self._secrets()])
         self.warnings: list[str] = []
         self.problems: list[str] = []
+        """What prevents all of the work."""
+        self.failures: list[str] = []
+        """What prevents the release of one application, which is_flawed then."""
         self._steps = Steps(layout, runner, installer, build_env or {}, is_check=is_check)
         self._interpreters = Interpreters(self._steps)
         self._sources = Sources(self._steps, temporary, uploads or {}, fetch)
@@ -91,7 +94,7 @@ class Builder:
     # ---- planning
 
     async def plan(self, known_problems: Iterable[str] = ()) -> None:
-        """Finds out which releases are missing, and collects the problems of all applications in `problems`.
+        """Finds out which releases are missing, and collects what fails for one application in `failures`.
 
         Raises Problems at once where the names themselves are wrong.
         """
@@ -113,18 +116,36 @@ class Builder:
             except Exception as problem:
                 # Whatever an application has found to break us with, the others get what they are to get.
                 found.append(unforeseen(problem))
-            plan.is_flawed = bool(found)
-            self.problems.extend(self._message(plan, problem) for problem in found)
+            self._fail(plan, *found)
 
         await asyncio.gather(*map(one, plans))
+
+    def _fail(self, plan: Plan, *problems: str) -> None:
+        plan.is_flawed = plan.is_flawed or bool(problems)
+        self.failures.extend(self._message(plan, problem) for problem in problems)
+
+    def blame(self, messages: Iterable[str]) -> None:
+        """Takes messages that begin with the name of an application as failures of that one."""
+        for message in messages:
+            for plan in self.plans:
+                head = self._message(plan, "")
+                if message.startswith(head):
+                    self._fail(plan, message.removeprefix(head))
+
+    def failed(self) -> list[str]:
+        """Names of the applications that get no release."""
+        return [plan.app.name for plan in self.plans if plan.is_flawed]
+
+    def _sound(self) -> list[Plan]:
+        return [plan for plan in self.plans if not plan.is_flawed]
 
     def _message(self, plan: Plan, text: str) -> str:
         return f"app {plan.app.name}: {self.mask(text)}"
 
     def reject(self) -> None:
-        """Raises Problems with all that were found, if any."""
-        if self.problems:
-            raise Problems(self.problems)
+        """Raises Problems with all that was found, if anything was."""
+        if self.problems or self.failures:
+            raise Problems([*self.problems, *self.failures])
 
     async def _plan(self, plan: Plan, found: list[str]) -> None:
         try:
@@ -151,25 +172,25 @@ class Builder:
         plan.interpreter, plan.revision = interpreter, revision
         if interpreter and revision:
             plan.release = release_id(app, revision, interpreter, self._steps.installer)
-            plan.is_complete = marker(self._steps.folder(plan)) is not None
+            plan.is_complete = _is_complete(self.layout, plan)
 
     def needed(self) -> list[str]:
         """Digests of sources that the controller has to send."""
-        digests = {plan.missing_digest() for plan in self.plans} - {""}
+        digests = {plan.missing_digest() for plan in self._sound()} - {""}
         return sorted(digests - set(self._sources.uploads))
 
     def missing(self) -> list[Plan]:
         """Plans whose release has to be built."""
-        return [plan for plan in self.plans if not plan.is_complete]
+        return [plan for plan in self._sound() if not plan.is_complete]
 
     # ---- sources
 
     async def reach(self) -> None:
-        """Brings the sources of what is missing to this host's caches; adds what prevents it to `problems`."""
-        sound = [plan for plan in self.missing() if not plan.is_flawed]
-        if sound:
+        """Brings the sources of what is missing to this host's caches; adds what prevents it to `failures`."""
+        missing = self.missing()
+        if missing:
             await self._steps.runner.stop_leftovers()
-            await self._each(self._reach, sound)
+            await self._each(self._reach, missing)
 
     async def _reach(self, plan: Plan, found: list[str]) -> None:
         self._prepare_folders(plan.app)
@@ -191,31 +212,28 @@ class Builder:
     async def build(self) -> None:
         """Builds what is missing, `jobs` at a time.
 
-        A failure does not stop the others; at the end it raises Problems with all of them. No half-made release stays.
+        A failure does not stop the others; it is in `failures` then. No half-made release stays.
         """
         slots = asyncio.Semaphore(self.jobs)
-        failures: list[str] = []
 
         async def one(plan: Plan) -> None:
             async with slots:
                 try:
                     await self._build(plan)
                 except Exception as problem:
-                    failures.append(self._message(plan, unforeseen(problem)))
+                    self._fail(plan, unforeseen(problem))
                     try:
                         await asyncio.to_thread(tree.remove, self._steps.folder(plan))
                     except (OSError, PyhostError) as left:
-                        failures.append(self._message(plan, f"release: {left}"))
+                        self._fail(plan, f"release: {left}")
 
         await asyncio.gather(*map(one, self.missing()))
-        if failures:
-            raise Problems(failures)
 
     async def _build(self, plan: Plan) -> None:
         folder = self._steps.folder(plan)
         account = t.cast(pwd.struct_passwd, account_named(plan.app.user))
         with as_step("release", folder):
-            await asyncio.to_thread(self._start_afresh, folder, account)
+            await asyncio.to_thread(_start_afresh, folder, account)
         await self._sources.place(plan, account)
         await venv.make(self._steps, plan)
         for index, step in enumerate(plan.app.setup):
@@ -234,14 +252,6 @@ class Builder:
             await self._try(plan)
         with as_step("release", folder):
             await asyncio.to_thread(self._finish, plan, account)
-
-    def _start_afresh(self, folder: Path, account: pwd.struct_passwd) -> None:
-        tree.remove(folder)
-        folder.mkdir(mode=0o711)
-        folder.chmod(0o711)
-        for name in ("code", "venv"):
-            (folder / name).mkdir(mode=0o700)
-            os.chown(folder / name, account.pw_uid, account.pw_gid)
 
     async def _try(self, plan: Plan) -> None:
         """Starts the application on a socket and asks it, as the user and in the sandbox that it will run in."""
@@ -275,6 +285,7 @@ class Builder:
             "revision": plan.shown(),
             "python": f"{interpreter.path} {interpreter.version}",
             "wsgi": plan.app.wsgi,
+            "once": plan.app.run_once_steps,
         }
         complete(folder, notes)
 
@@ -284,14 +295,14 @@ class Builder:
         """The releases that `next` of each application names (or, if `wanted`, will name), one a line."""
         lines = []
         for plan in self.plans:
-            release = plan.release if wanted else target(self.layout.app(plan.app.name) / "next")
+            release = plan.release if wanted and not plan.is_flawed else target(self.layout.app(plan.app.name) / "next")
             lines.append(f"{plan.app.name}: {release or '-'}\n")
         return "".join(lines)
 
     def switch(self) -> list[str]:
         """Points `next` of each application to its release; returns the names of those where it changed."""
         changed = []
-        for plan in self.plans:
+        for plan in self._sound():
             link = self.layout.app(plan.app.name) / "next"
             if link.is_symlink() and str(link.readlink()) == f"releases/{plan.release}":
                 continue
@@ -315,6 +326,27 @@ class Builder:
                     tree.remove(folder / name / MARKER)
                     tree.remove(folder / name)
         return gone
+
+
+def _is_complete(layout: Layout, plan: Plan) -> bool:
+    """Whether the release is there with all that this host has to do for it.
+
+    One whose `once` steps another host was to run is not, unless it is live: then those steps ended well.
+    """
+    noted = marker(layout.releases(plan.app.name) / plan.release)
+    if noted is None:
+        return False
+    is_live = target(layout.app(plan.app.name) / "current") == plan.release
+    return is_live or not plan.app.runs_once() or bool(noted.get("once", True))
+
+
+def _start_afresh(folder: Path, account: pwd.struct_passwd) -> None:
+    tree.remove(folder)
+    folder.mkdir(mode=0o711)
+    folder.chmod(0o711)
+    for name in ("code", "venv"):
+        (folder / name).mkdir(mode=0o700)
+        os.chown(folder / name, account.pw_uid, account.pw_gid)
 
 
 def _group(name: str) -> int:

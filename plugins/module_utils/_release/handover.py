@@ -209,9 +209,9 @@ class Handover:
                 os.chown(self.layout.data(name), account.uid, -1, follow_symlinks=False)
         return problems
 
-    def undo(self) -> None:
-        """Give data back to the accounts of live releases, and let these run again."""
-        for name in self.accounts:
+    def undo(self, names: Iterable[str]) -> None:
+        """Give the data of these applications back to the accounts of their live releases, and let these run again."""
+        for name in set(names).intersection(self.accounts):
             now, live = owner(self.layout.data(name)), self._live(name)
             is_theirs = not (now and live) or now.uid in (0, live.uid)
             if now and live and not is_theirs:

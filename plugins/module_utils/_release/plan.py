@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pwd
+import typing as t
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,9 @@ from .release import App, Interpreter, shown_revision
 class Problems(PyhostError):
     """Everything that makes the task fail; one line each."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], **details: t.Any) -> None:
         self.problems = sorted(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__("\n".join(self.problems), **details)
 
 
 @dataclass

@@ -70,6 +70,10 @@ class App:
         """Whether the source is on the controller."""
         return self.kind() == "path" or (self.kind() == "archive" and "://" not in self.origin())
 
+    def runs_once(self) -> bool:
+        """Whether it has steps that this host alone runs."""
+        return self.run_once_steps and any(step.get("once") for step in self.setup)
+
     def published(self) -> list[str]:
         """Static paths inside the release, normalized; absolute ones are no concern of it."""
         return sorted({posixpath.normpath(path) for path in self.static.values() if not path.startswith("/")})
@@ -172,11 +176,22 @@ def marker(folder: Path) -> dict[str, t.Any] | None:
 def complete(folder: Path, notes: Mapping[str, t.Any]) -> None:
     """Declares a release complete, once all that it consists of is on the disk."""
     os.sync()
-    _note(folder, {**notes, "release": folder.name, "created": _now()})
+    number = next_number(folder.parent)
+    _note(folder, {**notes, "release": folder.name, "created": _now(), "number": number})
 
 
 def _note(folder: Path, notes: Mapping[str, t.Any]) -> None:
     tree.write(folder / MARKER, json.dumps(notes, indent=1, sort_keys=True) + "\n", 0o600)
+
+
+def next_number(folder: Path) -> int:
+    """The number of the next event among the releases in `folder`: a clock may be set back."""
+    return 1 + max(map(_last, complete_releases(folder).values()), default=0)
+
+
+def _last(noted: Mapping[str, t.Any]) -> int:
+    """The number of what happened to a release last: it was completed, or was about to be replaced."""
+    return int(max(noted.get("number", 0), noted.get("replaced", 0)))
 
 
 def _now() -> str:
@@ -188,11 +203,11 @@ def note_change(folder: Path, current: str, upcoming: str) -> None:
 
     Only what was in service is a way back: `upcoming` has yet to prove itself, even if it had been there before.
     """
-    for name, served in ((current, _now()), (upcoming, None)):
+    for name, number in ((current, next_number(folder)), (upcoming, None)):
         noted = marker(folder / name) if name else None
-        if noted and (served or "served" in noted):
-            others = {key: value for key, value in noted.items() if key != "served"}
-            _note(folder / name, {**others, "served": served} if served else others)
+        if noted and (number or "replaced" in noted):
+            others = {key: value for key, value in noted.items() if key != "replaced"}
+            _note(folder / name, {**others, "replaced": number} if number else others)
 
 
 def target(link: Path) -> str:
@@ -210,8 +225,7 @@ def complete_releases(folder: Path) -> dict[str, dict[str, t.Any]]:
     except FileNotFoundError:
         return {}
     noted = {name: found for name in names if (found := marker(folder / name))}
-    last = {name: (max(found.get("served", ""), found["created"]), name) for name, found in noted.items()}
-    return {name: noted[name] for name in sorted(noted, key=last.__getitem__, reverse=True)}
+    return {name: noted[name] for name in sorted(noted, key=lambda name: _last(noted[name]), reverse=True)}
 
 
 def before(folder: Path, release: str) -> str:
@@ -219,9 +233,10 @@ def before(folder: Path, release: str) -> str:
 
     Of a release to which somebody went back it is the one before that, never the one that was given up.
     """
-    served = {name: noted["served"] for name, noted in complete_releases(folder).items() if noted.get("served")}
-    until = served.pop(release, None)
-    return max((name for name in served if until is None or served[name] < until), key=served.__getitem__, default="")
+    replaced = {name: noted["replaced"] for name, noted in complete_releases(folder).items() if "replaced" in noted}
+    until = replaced.pop(release, None)
+    earlier = (name for name in replaced if until is None or replaced[name] < until)
+    return max(earlier, key=replaced.__getitem__, default="")
 
 
 def obsolete(folder: Path, keep: int, used: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 
 from . import tree
@@ -50,6 +51,13 @@ class Rollback:
         chosen = release or before(folder, current)
         if not chosen:
             return f"no release was live before {current}. {there}"
+        python = folder / chosen / "venv" / "bin" / "python"
+        if python.is_symlink() and not python.exists():
+            made_with = known[chosen].get("python", os.path.realpath(python))
+            return (
+                f"release '{chosen}' needs the interpreter that it was built with ({made_with}), which this host no"
+                f" longer has. Install it, or choose another release. {there}"
+            )
         self.releases[name] = chosen
         return ""
 

@@ -13,7 +13,6 @@ import contextlib
 import shutil
 import time
 import typing as t
-import urllib.parse
 from pathlib import Path
 
 from .. import _gateway
@@ -56,7 +55,7 @@ class Host:
         mounted at `mount`.
         """
         try:
-            if urllib.parse.urlsplit(url).scheme.endswith(_gateway.SUFFIX):
+            if _gateway.is_direct(url):
                 return _gateway.ask(url, mount, host or "localhost", timeout)
             with answer_of(url, host, timeout) as answer:
                 return f"{answer.status} {answer.reason}"

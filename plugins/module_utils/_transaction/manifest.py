@@ -103,6 +103,8 @@ class File:
     """Nothing shall be there."""
     original: bool = False
     """What was there before is kept, and restored when the file goes."""
+    applications: list[str] = field(default_factory=list)
+    """Those that it is about."""
 
 
 @dataclass(frozen=True)

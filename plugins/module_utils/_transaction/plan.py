@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .._errors import PyhostError
 from .._fs import MANAGED, Node, missing_folders
-from .._systemd import Unit
+from .._systemd import Unit, application_of, served_by
 from . import lists
 from .look import Look
 from .manifest import Digests, File, Journal, Manifest, Was
@@ -47,6 +47,15 @@ class Plan:
     recorded: bool
     """Whether the manifest says all this already."""
     warnings: list[str]
+    broken: frozenset[str] = frozenset()
+    """Units that were not running well before, whether they are to change or not."""
+    neighbours: frozenset[str] = frozenset()
+    """Units of applications of which nothing changes: whatever becomes of them, the change is not the cause."""
+
+    @property
+    def ailing(self) -> frozenset[str]:
+        """Units to start that nothing of the change is for."""
+        return self.neighbours & self.broken
 
     @property
     def idle(self) -> bool:
@@ -233,7 +242,8 @@ class _Comparison:
         folders = missing_folders(
             (change.path for change in all_changes if change.after is not None), self.look.is_folder
         )
-        journal, start = self._journal(transaction, all_changes, folders)
+        journal, states = self._journal(transaction, all_changes, folders)
+        units = self.wish.units
         manifest = self._manifest(transaction, folders)
         return Plan(
             self.changes,
@@ -241,9 +251,19 @@ class _Comparison:
             manifest,
             journal,
             self.originals,
-            start,
+            [unit for unit in units if not states[unit].up or not states[unit].enabled],
             recorded=manifest.same(self.mine),
             warnings=warnings,
+            broken=frozenset(unit for unit, state in states.items() if not state.up),
+            # A run with `partial` is for these units alone.
+            neighbours=frozenset(
+                unit
+                for unit in units
+                if not self.wish.partial
+                and application_of(unit)
+                and unit not in journal.brought
+                and unit not in journal.touched
+            ),
         )
 
     # Files
@@ -258,7 +278,9 @@ class _Comparison:
         if before != after:
             secret = entry.secret or bool(known and known.secret) or bool(foreign and before and before.private)
             self.changes.append(Change(Path(entry.path), before, after, secret))
-        self.files[entry.path] = File(entry.unit, entry.verb, entry.secret, after is None, original)
+        self.files[entry.path] = File(
+            entry.unit, entry.verb, entry.secret, after is None, original, list(entry.applications)
+        )
 
     def _known(self, path: str) -> tuple[File | None, bool]:
         """Return what manifests have of a path, and whether what was there before us is kept."""
@@ -362,7 +384,28 @@ class _Comparison:
             for unit in self.others[component].units
             if component in wish.replaces or unit in wish.retire
         }
-        return units - {*wish.units}
+        return units - {*wish.units} | self._in_the_way()
+
+    def _in_the_way(self) -> set[str]:
+        """Return units of other components that listen where a socket of this one is about to.
+
+        Only those that move on in the same run: their own component starts them again, somewhere else.
+        """
+        wanted = {
+            address
+            for entry in self.wish.entries
+            if entry.path in self.changed
+            for address in _addresses(entry.path, entry.content or "")
+        }
+        sockets = {
+            known.unit
+            for theirs in self.others.values()
+            for path, known in theirs.files.items()
+            if known.unit in self.wish.keep_units.difference(self.wish.units)
+            and (node := self.look.file(path))
+            and not wanted.isdisjoint(_addresses(path, node.text))
+        }
+        return {unit for socket in sockets for unit in (socket, served_by(socket))}
 
     def _lost(self, states: Mapping[str, Unit]) -> list[str]:
         """Return the units that run, but without what they have loaded."""
@@ -371,8 +414,8 @@ class _Comparison:
 
     def _journal(
         self, transaction: str, changes: Iterable[Change], folders: Iterable[Path]
-    ) -> tuple[Journal, list[str]]:
-        """Return what is to be done, and the wanted units that are down or not enabled."""
+    ) -> tuple[Journal, Mapping[str, Unit]]:
+        """Return what is to be done, and the states of the units."""
         wish, mine = self.wish, self.mine
         replaced = self._replaced()
         held = {unit for theirs in self.others.values() for unit in theirs.units} - replaced
@@ -400,7 +443,7 @@ class _Comparison:
             retired=[unit for unit in sorted(replaced) if states[unit].load != "not-found"],
             taken=self.taken,
         )
-        return journal, [unit for unit in wish.units if not states[unit].up or not states[unit].enabled]
+        return journal, states
 
     def _manifest(self, transaction: str, folders: Iterable[Path]) -> Manifest:
         mine = self.mine
@@ -429,5 +472,12 @@ def _merged(below: Digests, above: Digests) -> Digests:
     return {name: {**below.get(name, {}), **above.get(name, {})} for name in {**below, **above}}
 
 
+def _addresses(path: str, text: str) -> list[str]:
+    """Return where a socket unit listens over the network."""
+    lines = text.splitlines() if path.endswith(".socket") else []
+    found = [line.partition("=")[2] for line in lines if line.startswith("ListenStream=")]
+    return [address for address in found if not address.startswith("/")]
+
+
 def _was(unit: Unit) -> Was:
-    return Was(unit.up, unit.enabled, masked=unit.load == "masked")
+    return Was(not unit.stopped, unit.enabled, masked=unit.load == "masked")

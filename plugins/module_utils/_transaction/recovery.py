@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,10 +32,19 @@ class Recovery:
         self.store = store
         self.service = service
 
-    def roll_back(self, component: str, mine: Manifest, journal: Journal, error: Exception, is_active: bool) -> None:
+    def roll_back(
+        self,
+        component: str,
+        mine: Manifest,
+        journal: Journal,
+        error: Exception,
+        is_active: bool,
+        broken: t.Collection[str] = (),
+    ) -> None:
         """Restore the old files, and activate them where the new ones were active.
 
-        `mine` is the manifest from before; `error` is why, and part of what is raised where this fails too.
+        `mine` is the manifest from before; `error` is why, and part of what is raised where this fails too. Units that
+        were `broken` before are started again, but nobody expects them to come up.
         """
         try:
             if is_active:
@@ -47,7 +57,7 @@ class Recovery:
             ) from error
         try:
             if is_active:
-                self.activate_again(component, mine, journal, error)
+                self.activate_again(component, mine, journal, error, broken)
         except Exception:
             # The manifest says by now what the next run has to make up.
             self._close(component)
@@ -58,9 +68,12 @@ class Recovery:
                 mine.save(self.store.manifest_path(component))
         self._close(component)
 
-    def activate_again(self, component: str, mine: Manifest, journal: Journal, error: Exception) -> None:
+    def activate_again(
+        self, component: str, mine: Manifest, journal: Journal, error: Exception, broken: t.Collection[str] = ()
+    ) -> None:
         """Activate the old files; where that fails, the next run has to make it up."""
-        theirs = {unit for unit, was in journal.brought.items() if was.up}
+        theirs = {unit for unit, was in journal.brought.items() if was.up and unit not in broken}
+        units = {*mine.units}.difference(broken)
         try:
             since = self.service.host.now()
             # Those of another component may be down because of what this one tried.
@@ -71,14 +84,15 @@ class Recovery:
                 for unit, verb in journal.touched.items()
             }
             self.service.settle(
-                {*mine.units, *enabled},
+                {*units, *enabled},
                 {unit: verb for unit, verb in again.items() if unit not in journal.brought or unit in theirs},
                 [command for command in journal.commands if shlex.join(command) in mine.ran],
                 journal.paths,
                 since,
             )
             self.service.do("start", theirs - enabled, since)
-            self.service.prove({*mine.units, *theirs}, since, quiet=True)
+            self.service.prove({*units, *theirs}, since, quiet=True)
+            self.service.systemd.do("start --no-block", {*mine.units}.intersection(broken))
         except Exception as worse:
             self._forget(component, mine, journal)
             raise PyhostError(

@@ -12,8 +12,10 @@ journal, with which the next run recovers before it starts its own work.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
+import shlex
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,19 +174,22 @@ class Transaction:
             if not tested and self.wish.test:
                 test_live(self.host, self.wish.test)
             is_active = True
-            self._activate(plan, requests)
+            plan.warnings.extend(self._activate(plan, requests))
         # Whatever it is; only the end of this process is left to the next run.
         except Exception as error:
             if is_active:
                 mine.refused |= self._rejected(plan, error)
-            self.recovery.roll_back(self.wish.component, mine, journal, error, is_active)
+            self.recovery.roll_back(self.wish.component, mine, journal, error, is_active, plan.broken)
             raise
         new(self.store.manifest_path(self.wish.component)).rename(self.store.manifest_path(self.wish.component))
         sync([self.store.folder])
         self.recovery.finish(self.wish.component, journal)
 
-    def _activate(self, plan: Plan, requests: t.Sequence[Request]) -> None:
-        """Activate the new files, wait until they have proved themselves, and let go what they replace."""
+    def _activate(self, plan: Plan, requests: t.Sequence[Request]) -> list[str]:
+        """Activate the new files, wait until they have proved themselves, and let go what they replace.
+
+        Returns warnings about what was broken before, and of which nothing changed.
+        """
         wish, journal, service = self.wish, plan.journal, self.service
         since = self.host.now()
         logged = wish.probe.logged() if wish.probe else 0
@@ -193,8 +198,12 @@ class Transaction:
         workers = service.workers(services & {*journal.touched})
         paths = [change.path for change in plan.changes]
         retired = set(journal.retired) - wish.retire
-        before = service.settle(wish.units, journal.touched, journal.commands, paths, since, retired)
-        service.prove(self._to_prove(plan, before), since, quiet=not (journal.touched or plan.start))
+        owners = {shlex.join(entry.command): entry.applications[0] for entry in wish.entries if entry.applications}
+        before = service.settle(
+            wish.units, journal.touched, journal.commands, paths, since, retired, plan.ailing, owners
+        )
+        started = {*journal.touched, *plan.start} - plan.ailing
+        service.prove(self._to_prove(plan, before), since, quiet=not started)
         if self._opens(plan):
             reach.reject_open(wish.closed)
         if wish.probe:
@@ -204,38 +213,53 @@ class Transaction:
         self._swap(plan.leaving)
         if in_unit_folder(change.path for change in plan.leaving):
             service.systemd.reload_manager()
+        return service.revive(plan.ailing, since) if plan.ailing else []
 
     def _to_prove(self, plan: Plan, before: t.Mapping[str, Unit]) -> set[str]:
-        return {*self.wish.units, *(unit for unit in plan.journal.touched if before[unit].up)}
+        own = {*self.wish.units} - plan.neighbours
+        return {*own, *(unit for unit in plan.journal.touched if before[unit].up)}
 
     def _to_ask(self, plan: Plan) -> list[Request]:
-        """Return the requests whose file changes.
+        """Return the requests to make.
 
-        Without `partial` only those that are answered well before, and of whose unit nothing else changes: the web
-        server may have to be told first.
+        With `partial` those whose file changes. Otherwise every application that is started or changed is asked itself:
+        not every back end is up only when the application has loaded. Web servers are asked where nothing else changes
+        of what they and the unit read, as they may have to be told first.
         """
         changes = {str(change.path): change for change in plan.changes}
-        requests = [request for request in self.wish.requests if request.file in changes]
         if self.wish.partial:
-            return requests
-        unasked = changes.keys() - {request.file for request in requests}
+            return [request for request in self.wish.requests if request.file in changes]
+        unasked = changes.keys() - {request.file for request in self.wish.requests}
         others = {
             *plan.journal.brought,
             *plan.journal.dropped,
             *(entry.unit for entry in self.wish.entries if entry.path in unasked),
         }
-        return [
-            request
-            for request in requests
-            if changes[request.file].before and request.unit not in others and self.service.is_healthy(request)
-        ]
+        started = {*plan.start, *plan.journal.touched} - plan.neighbours
+        chosen = []
+        for request in self.wish.requests:
+            change = changes.get(request.file)
+            is_old = request.unit not in plan.journal.brought and request.unit not in plan.broken
+            if change and change.before and request.unit not in others:
+                was_good = self.service.is_healthy(request)
+                if was_good or request.is_direct:
+                    chosen.append(dataclasses.replace(request, any_answer=not was_good))
+            elif request.is_direct and request.unit in started:
+                is_lenient = is_old and not self.service.is_healthy(request)
+                chosen.append(dataclasses.replace(request, any_answer=is_lenient))
+        return chosen
 
     def _rejected(self, plan: Plan, error: Exception) -> dict[str, str]:
         """Return the links that are to blame, or may be, with the targets that they had while active."""
         if isinstance(error, RejectedError):
             suspects = {error.file}
         else:
-            suspects = {entry.path for entry in self.wish.entries if entry.follow and self.wish.partial}
+            guilty = getattr(error, "details", {}).get("application")
+            suspects = {
+                entry.path
+                for entry in self.wish.entries
+                if entry.follow and self.wish.partial and (not guilty or guilty in entry.applications)
+            }
         return {
             str(change.path): os.fsdecode(change.after.data)
             for change in plan.changes

@@ -12,10 +12,11 @@ from __future__ import annotations
 import shlex
 import typing as t
 from pathlib import Path
+from types import MappingProxyType
 
 from .._errors import PyhostError
 from .._gateway import status_of
-from .._systemd import Systemd, Unit, served_by
+from .._systemd import Systemd, Unit, application_of, served_by
 from .host import Host
 from .stage import blame
 from .wish import Probe, Request
@@ -33,7 +34,7 @@ class RejectedError(PyhostError):
     """What belongs to a file that changed does not answer as it must."""
 
     def __init__(self, message: str, request: Request) -> None:
-        super().__init__(message, application=_application(request.unit) if request.unit else None)
+        super().__init__(message, application=application_of(request.unit) if request.unit else None)
         self.file = request.file
 
 
@@ -52,11 +53,14 @@ class Service:
         changed: t.Iterable[Path],
         since: float,
         retired: t.Collection[str] = (),
+        later: t.Collection[str] = (),
+        owners: t.Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Unit]:
         """Activate the files that are there; return how the units were before that.
 
         `units` shall be enabled and active afterwards; `touched` have the verb that each needs; `retired` ones stop
-        before those start.
+        before those start. Those of `units` that start `later` are only enabled. `owners` are the applications
+        that commands belong to.
         """
         names = {*units, *touched, *(served_by(unit) for unit in touched if unit.endswith(".socket"))}
         states = before = self.systemd.show(names)
@@ -66,13 +70,16 @@ class Service:
         for command in commands:
             status, output = self.host.run(command)
             if status:
-                raise blame(f"{shlex.join(command)} failed", output or f"status {status}")
+                words = shlex.join(command)
+                raise blame(f"{words} failed", output or f"status {status}", owners.get(words))
         self.do("unmask", (unit for unit in units if states[unit].load == "masked"), since)
         self.do("enable", (unit for unit in units if not states[unit].enabled), since)
         self.do("reset-failed", (unit for unit in units if states[unit].active == "failed"), since)
         # Nobody answers visitors from here until ours are up, so all else that takes time comes before or after.
         self.do("stop", self._with_served(retired), since)
-        self._start(units, {unit: verb for unit, verb in touched.items() if states[unit].up}, states, since)
+        self._start(
+            {*units}.difference(later), {unit: verb for unit, verb in touched.items() if states[unit].up}, states, since
+        )
         return before
 
     def _start(
@@ -87,7 +94,7 @@ class Service:
         restart = running.keys() - reload
         # A socket is not restarted below a running service.
         sockets = {unit for unit in restart if unit.endswith(".socket")}
-        served = {service for service in map(served_by, sockets) if states[service].up}
+        served = {service for service in map(served_by, sockets) if not states[service].stopped}
         self.do("stop", sockets | served, since)
         self.do("start", sockets, since)
         self.do("restart", restart - sockets - served, since)
@@ -96,7 +103,10 @@ class Service:
         # Nor is it started below one, and not every service says that it comes after its socket.
         opened = {unit for unit in down if unit.endswith(".socket")}
         self.do("start", opened, since)
-        self.do("start", (down - opened) | served, since)
+        # A start would wait for the next one that the service manager makes of itself.
+        looping = {unit for unit in down - opened if not states[unit].stopped} - served
+        self.do("restart", looping, since)
+        self.do("start", (down - opened - looping) | served, since)
 
     def do(self, verb: str, units: t.Iterable[str], since: float) -> None:
         """Let systemctl do something with all of the units; raise what went wrong, with words since that second."""
@@ -120,7 +130,7 @@ class Service:
         taken = "Address already in use" in words
         advice = "Another process uses this address. On the host, `ss -lntxp` shows which one." if taken else ""
         said = "\n".join(filter(None, (complaint, words, advice)))
-        return blame(f"{what} of {unit}{also} failed", said, application=_application(unit))
+        return blame(f"{what} of {unit}{also} failed", said, application=application_of(unit))
 
     def _blame_broken(self, states: t.Mapping[str, Unit], broken: t.Iterable[str], since: float) -> PyhostError:
         units = sorted(broken)
@@ -143,6 +153,38 @@ class Service:
                 return
             self.host.sleep(POLL)
             states = self.systemd.show(units)
+
+    def revive(self, units: t.Collection[str], since: float) -> list[str]:
+        """Start what was broken before, and wait until it is up or broken again; return what to warn of."""
+        complaints = self._restart(units)
+        begin, first = self.host.clock(), self.systemd.show(units)
+        while True:
+            states, age = self.systemd.show(units), self.host.clock() - begin
+            bad = sorted({*_bad(states, first), *complaints})
+            waiting = [unit for unit, state in states.items() if state.active != "active" and unit not in bad]
+            if age > START_TIMEOUT:
+                bad, waiting = sorted({*bad, *waiting}), []
+            if not waiting and age >= SETTLED:
+                break
+            self.host.sleep(POLL)
+        return [
+            f"{unit} was not running well before this run, which changed nothing of it, and it still is not: "
+            f"{complaints.get(unit) or f'{states[unit].active} ({states[unit].sub})'}\n"
+            f"{self.systemd.words(unit, since)}".strip()
+            for unit in bad
+        ]
+
+    def _restart(self, units: t.Collection[str]) -> dict[str, str]:
+        """Start units, sockets first; return what systemctl complains of each. What hangs is not waited for."""
+        sockets = [unit for unit in sorted(units) if unit.endswith(".socket")]
+        found = {unit: complaint for unit in sockets if (complaint := self.systemd.do("start", [unit]))}
+        services = {unit: state for unit, state in self.systemd.show(units).items() if unit not in sockets}
+        for verb, is_stopped in (("start", True), ("restart", False)):
+            chosen = [unit for unit, state in services.items() if state.stopped == is_stopped]
+            found |= (
+                dict.fromkeys(chosen, complaint) if (complaint := self.systemd.do(f"{verb} --no-block", chosen)) else {}
+            )
+        return found
 
     def probe(self, probe: Probe, units: t.Collection[str], logged: int, since: float) -> None:
         """Wait until the web server answers with the new generation; its log had that many bytes at that second."""
@@ -220,7 +262,7 @@ class Service:
     def _with_served(self, units: t.Collection[str]) -> set[str]:
         """Return the units and what their sockets started."""
         services = self.systemd.show(served_by(unit) for unit in units if unit.endswith(".socket"))
-        return {*units, *(service for service, state in services.items() if state.up)}
+        return {*units, *(service for service, state in services.items() if not state.stopped)}
 
 
 def in_unit_folder(paths: t.Iterable[Path]) -> bool:
@@ -231,9 +273,3 @@ def in_unit_folder(paths: t.Iterable[Path]) -> bool:
 def _bad(states: t.Mapping[str, Unit], first: t.Mapping[str, Unit]) -> list[str]:
     """Return the units that are down, or were started again since `first`."""
     return [unit for unit, state in states.items() if state.broken or state.restarts > first[unit].restarts]
-
-
-def _application(unit: str) -> str | None:
-    """Return the application in a unit's name."""
-    name = unit.partition(".")[0]
-    return name.removeprefix("pyhost-") if name.startswith("pyhost-") else None

@@ -10,13 +10,15 @@ Private to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .._gateway import status_of
+from .._gateway import is_direct, status_of
+from .._systemd import application_of
 from .._text import end_of
 from .._web import healthy
+from .manifest import Manifest
 from .own_sites import OwnSites
 
 # Lines of a server's log that a message quotes.
@@ -42,6 +44,8 @@ class Entry:
     unit: str | None = None
     verb: str | None = None
     command: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    """Those that it is about: when one of them fails, it stays as it was."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,18 @@ class Request:
     timeout: float = 30
     unit: str | None = None
     """Its journal shows what went wrong."""
+    any_answer: bool = False
+    """Whether any answer is a good one: it was not healthy before, and only has to be there."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the application itself is asked, without a web server."""
+        return is_direct(self.url)
 
     def complaint(self, answer: str) -> str:
         """Return what is wrong with a status line; empty where it is a good one."""
-        if healthy(status_of(answer), self.status):
+        status = status_of(answer)
+        if healthy(status, self.status) or (self.any_answer and status):
             return ""
         right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
         return f"{self.url} (Host: {self.host}) answers '{answer}', but it must be {right}"
@@ -144,3 +156,17 @@ class Wish:
     partial: bool = False
     """Everything else that the component has stays as it is."""
     requests: tuple[Request, ...] = ()
+
+    def keeping(self, names: Collection[str], mine: Manifest) -> Wish:
+        """Return the wish with which these applications stay as they are on the host: `mine` is what it has."""
+        kept = {entry.path for entry in self.entries if {*names}.intersection(entry.applications)}
+        wanted = {entry.path for entry in self.entries} - kept
+        former = {path for path, known in mine.files.items() if path not in wanted and {*names} & {*known.applications}}
+        units = {unit for unit in (*self.units, *mine.units) if application_of(unit) in names}
+        return replace(
+            self,
+            entries=tuple(entry for entry in self.entries if entry.path in wanted),
+            units=tuple(unit for unit in self.units if unit not in units),
+            keep=self.keep | kept | former,
+            keep_units=self.keep_units | units,
+        )

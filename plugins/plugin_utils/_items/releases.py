@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
+from pathlib import PurePosixPath
 
 from ...module_utils._layout import application, cache, state
 from ...module_utils._release.sandbox import TASKS
@@ -46,12 +48,30 @@ def releases(path: str, items: t.Any, web_group: str = WEB_GROUP) -> list[Item]:
                     "user": item["user"],
                     "group": web_group,
                 },
-                # The set-group-ID bit hands new files to the front end's group, whatever creates them.
-                *(
-                    {"path": folder, "mode": "2750", "user": item["user"], "group": web_group}
-                    for folder in item["published"]
-                ),
             ],
+            "inner": list(_inner(item, web_group)),
         }
 
     return complete(path, items, RELEASE_ITEM, derive)
+
+
+def _inner(item: Item, web_group: str) -> t.Iterator[Item]:
+    """Yield the folders inside the data folder that are published, and those that lead to them, outer ones first."""
+    published = {posixpath.normpath(folder) for folder in item["published"]}
+    own = state(item["name"])
+    leading = {
+        str(folder)
+        for path in published
+        for folder in PurePosixPath(path).parents
+        if folder.is_relative_to(own) and str(folder) != own
+    }
+    for folder in sorted(published | leading):
+        # The set-group-ID bit hands new files to the front end's group, whatever creates them. What only leads there
+        # is the application's own, which may have made it already, and belongs to its account like all below it:
+        # systemd-tmpfiles does not go from a folder of one account on to another's.
+        yield {
+            "path": folder,
+            "mode": "2750" if folder in published else ":0710",
+            "user": item["user"],
+            "group": web_group,
+        }

@@ -22,8 +22,10 @@ import threading
 import traceback
 
 STOP = {signal.SIGTERM, signal.SIGINT}
-# The parent of several processes waits for these.
-WATCHED = {*STOP, signal.SIGCHLD}
+# A child sends it to its parent when it has loaded the application.
+LOADED = signal.SIGUSR1
+# The parent waits for these.
+WATCHED = {*STOP, LOADED, signal.SIGCHLD}
 
 
 class Body(io.RawIOBase):
@@ -147,17 +149,25 @@ def work(listeners, threads, prepare, ready):
         thread.join()
 
 
-def supervise(processes, run):
-    """Keep as many children at work; return the status to exit with."""
-    children = set()
+def supervise(processes, run, notify):
+    """Keep as many children at work; return the status to exit with.
+
+    Each calls `run` with a function to call when it has loaded the application; the first one that does so is told on
+    with `notify`: the service manager hears this process alone, which runs no code of the application.
+    """
+    children = {}
     stopping, status = False, 0
 
     def spawn():
+        heard, told = os.pipe()
         child = os.fork()
         if not child:
-            run()
+            os.close(heard)
+            run(lambda: (os.write(told, b"."), os.close(told), os.kill(os.getppid(), LOADED)))
             sys.exit()
-        children.add(child)
+        os.close(told)
+        os.set_blocking(heard, False)
+        children[child] = heard
 
     def stop():
         for child in children:
@@ -168,18 +178,32 @@ def supervise(processes, run):
     for _number in range(processes):
         spawn()
     while children:
-        if signal.sigwait(WATCHED) in STOP:
+        received = signal.sigwait(WATCHED)
+        if received in STOP:
             stopping = True
             stop()
+        elif received == LOADED:
+            notify()
         for child, ended in reap(children):
-            children.remove(child)
-            if not stopping and os.WIFSIGNALED(ended):
+            heard = children.pop(child)
+            loaded = has_loaded(heard)
+            os.close(heard)
+            if not stopping and os.WIFSIGNALED(ended) and loaded:
                 spawn()
             elif not stopping:
-                # It could not even load the application; systemd starts all of it again.
+                # It could not even load the application; systemd starts all of it again, after a pause.
                 stopping, status = True, 1
                 stop()
     return status
+
+
+def has_loaded(heard):
+    """Return whether the child at the other end of that pipe has loaded the application."""
+    try:
+        return os.read(heard, 1) == b"."
+    except BlockingIOError:
+        # A process that outlives the child has the pipe.
+        return False
 
 
 def reap(children):
@@ -226,13 +250,10 @@ def main():
     pools = {"multithreaded": threads > 1, "multiprocess": processes > 1}
     serve = {"fastcgi": fastcgi, "scgi": scgi}[protocol]
 
-    def run():
-        work(listeners, threads, lambda: serve(load(code, wsgi), **pools), lambda: notify(address))
+    def run(ready):
+        work(listeners, threads, lambda: serve(load(code, wsgi), **pools), ready)
 
-    if processes == 1:
-        run()
-        return 0
-    return supervise(processes, run)
+    return supervise(processes, run, lambda: notify(address))
 
 
 if __name__ == "__main__":

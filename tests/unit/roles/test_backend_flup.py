@@ -108,10 +108,10 @@ SUPERVISED = """
 import os, signal, sys, time
 sys.path[0] = {folder!r}
 import runner
-def run():
+def run(ready):
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     {run}
-sys.exit(runner.supervise(3, run))
+sys.exit(runner.supervise(3, run, lambda: os.write(1, b'loaded\\n')))
 """
 
 
@@ -121,12 +121,13 @@ def _supervised(run: str) -> subprocess.Popen[str]:
 
 
 def test_a_process_that_dies_is_replaced_and_all_end_together() -> None:
-    parent = _supervised("os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)")
+    parent = _supervised("ready(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)")
     assert parent.stdout
+    numbers = (int(line) for line in parent.stdout if line != "loaded\n")
     with parent:
-        first = [int(parent.stdout.readline()) for _ in range(3)]
+        first = [next(numbers) for _ in range(3)]
         os.kill(first[0], signal.SIGKILL)
-        assert int(parent.stdout.readline()) not in first
+        assert next(numbers) not in first
         parent.send_signal(signal.SIGTERM)
         # The processes of this test know nothing of a graceful end.
         assert parent.wait(20) == 0
@@ -137,6 +138,24 @@ def test_a_process_that_cannot_load_its_application_ends_all() -> None:
         assert parent.wait(20) == 1
         assert parent.stderr
         assert "no such application" in parent.stderr.read()
+
+
+def test_processes_that_die_by_a_signal_before_they_have_loaded_are_not_started_again_and_again() -> None:
+    with _supervised("os.write(1, b'%d\\n' % os.getpid()); os.kill(os.getpid(), signal.SIGSEGV)") as parent:
+        assert parent.wait(20) == 1
+        assert parent.stdout
+        # The first one that ends takes the others along, which may not have begun yet.
+        assert 1 <= len(parent.stdout.readlines()) <= 3
+
+
+def test_the_service_manager_hears_the_parent_alone() -> None:
+    with _supervised("ready(); os.write(1, b'%d\\n' % os.getpid()); time.sleep(60)") as parent:
+        assert parent.stdout
+        assert "loaded\n" in [parent.stdout.readline() for _ in range(4)]
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(20) == 0
+    template = RUNNER.with_name("app.exec.j2").read_text(encoding="utf-8")
+    assert "NotifyAccess=main\n" in template
 
 
 def test_the_end_waits_for_what_is_being_answered_and_takes_no_more(runner: t.Any, tmp_path: Path) -> None:

@@ -133,6 +133,18 @@ def test_it_is_told_what_a_front_end_would_tell(protocol: str, listening: t.Call
     assert told.items() >= expected.items()
 
 
+@pytest.mark.parametrize("protocol", READ)
+def test_it_is_told_of_visitors_who_come_over_https(protocol: str, listening: t.Callable[..., str]) -> None:
+    """Or it would redirect who asks for its health."""
+    told: dict[str, str] = {}
+    url = listening(protocol, ANSWERS[protocol], told).replace(
+        _gateway.SUFFIX, f"{_gateway.SUFFIX}{_gateway.ENCRYPTED}"
+    )
+    assert HOST.ask(f"{url}/", "shop.example.org", 5) == "201 Created"
+    expected = {"HTTP_X-FORWARDED-PROTO": "https"} if protocol == "http" else {"HTTPS": "on", "SERVER_PORT": "443"}
+    assert told.items() >= expected.items()
+
+
 @pytest.mark.parametrize(
     ("protocol", "answer", "status"),
     [

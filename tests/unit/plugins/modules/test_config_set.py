@@ -161,7 +161,7 @@ def test_what_the_action_sends_is_what_the_module_wants() -> None:
     assert wish.requests == (
         # It has no endpoint of its own.
         Request("/a", "http://127.0.0.1:80/sub/up", "/sub", None, (200,), 30, "a.service"),
-        Request("/b", "scgi+unix://%2Frun%2Fb/", "", None, (), 30, None),
+        Request("/b", "scgi+unix+https://%2Frun%2Fb/", "", None, (), 30, None),
         Request("/b", "https://127.0.0.1:443/", "", None, (), 30, None),
     )
     assert wish.test and wish.test.folder == Path("/etc/x")

@@ -93,10 +93,10 @@ def app(name: str = "shop", **keys: t.Any) -> App:
 async def _all(builder: Builder) -> None:
     await builder.plan()
     await builder.reach()
-    builder.reject()
     await builder.build()
     builder.switch()
     builder.prune()
+    builder.reject()
 
 
 def run(builder: Builder) -> None:
@@ -221,9 +221,44 @@ def test_one_failure(make: Make, layout: Layout) -> None:
     assert str(problems.value) == "app bad: setup[0] (x): failed with status 1\nboom: ********"
     assert folders(layout, "bad") == before
     assert (layout.app("bad") / "next").readlink().name == before[0].name
-    # It is complete, but nothing is switched before all is well.
+    assert builder.failed() == ["bad"]
+    (release,) = folders(layout, "good")
+    assert (layout.app("good") / "next").readlink().name == release.name
+    assert builder.in_line(wanted=True) == f"bad: {before[0].name}\ngood: {release.name}\n"
+
+
+def test_a_source_that_is_out_of_reach_is_one_application_s_failure(make: Make, layout: Layout) -> None:
+    bad = app("bad", source={"git": "https://git.example.org/bad.git"})
+    builder, _stage = make(bad, app("good"), answers={"source.git": says("Connection refused")})
+    with pytest.raises(Problems, match=r"app bad: source\.git"):
+        run(builder)
+    assert builder.failed() == ["bad"]
     assert len(folders(layout, "good")) == 1
-    assert not (layout.app("good") / "next").is_symlink()
+
+
+ONCE = [{"run": "migrate", "once": True}]
+
+
+def test_a_release_whose_once_steps_ran_nowhere_is_built_by_the_host_that_is_to_run_them(
+    make: Make, layout: Layout
+) -> None:
+    """As when the host that was to run them has left the inventory."""
+    run(make(app(setup=ONCE, run_once_steps=False))[0])
+    builder, stage = make(app(setup=ONCE))
+    run(builder)
+    assert "setup[0] (migrate)" in stage.names()
+    assert len(folders(layout)) == 1
+    again, stage = make(app(setup=ONCE))
+    run(again)
+    assert stage.names() == []
+
+
+def test_a_release_that_is_live_had_its_once_steps(make: Make, layout: Layout) -> None:
+    run(make(app(setup=ONCE, run_once_steps=False))[0])
+    (layout.app("shop") / "current").symlink_to(f"releases/{folders(layout)[0].name}")
+    builder, stage = make(app(setup=ONCE))
+    run(builder)
+    assert stage.names() == []
 
 
 def explodes(_step: Step) -> Outcome:

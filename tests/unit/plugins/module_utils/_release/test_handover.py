@@ -184,7 +184,7 @@ def test_another_account_and_back(layout: Layout) -> None:
     # No release could be built, in this run or in the one after an interrupted one.
     again = Handover(layout, {"shop": "nobody"}, units)
     assert again.begin() == []
-    again.undo()
+    again.undo(again.accounts)
     assert whose(layout.data("shop")) == Ids(GAMES.pw_uid, GAMES.pw_gid)
     assert units.calls[-1] == "start pyhost-shop.service pyhost-shop.socket"
 
@@ -193,7 +193,7 @@ def test_the_same_account(layout: Layout) -> None:
     units = Units()
     change = Handover(layout, {"shop": "games"}, units)
     assert change.problems() == change.begin() == change.forsaken() == []
-    change.undo()
+    change.undo(change.accounts)
     assert units.calls == []
     assert layout.scratch("shop").is_dir()
 
@@ -210,7 +210,7 @@ def test_data_that_cannot_be_handed_over(layout: Layout, tmp_path: Path) -> None
     [problem] = change.begin()
     assert problem.startswith("app shop: user: ")
     assert "another name outside" in problem
-    change.undo()
+    change.undo(change.accounts)
     assert whose(layout.data("shop")) == Ids(GAMES.pw_uid, GAMES.pw_gid)
     assert units.calls[-1] == "start pyhost-shop.service pyhost-shop.socket"
 

@@ -122,7 +122,7 @@ def releases(folder: Path, *names: str) -> None:
     for age, name in enumerate(names):
         (folder / name).mkdir()
         if not name.startswith("x"):
-            noted = {"release": name, "created": f"2026-01-01T00:00:0{age}"}
+            noted = {"release": name, "created": "2026-01-01T00:00:00", "number": age}
             (folder / name / ".complete").write_text(json.dumps(noted), encoding="utf-8")
 
 
@@ -175,6 +175,15 @@ def test_before(tmp_path: Path, case: str) -> None:
     lines, ways = BEFORE[case]
     life(tmp_path, *lines.split(", "))
     assert {name: release.before(tmp_path, name) for name in ways} == ways
+
+
+def test_a_clock_that_is_set_back_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(f"2026-01-01T0{9 - hour}:00:00" for hour in range(9))
+    monkeypatch.setattr(release, "_now", lambda: next(times))
+    life(tmp_path, "> a", "> b", "> c", "> d")
+    assert [release.before(tmp_path, name) for name in "dcba"] == ["c", "b", "a", ""]
+    assert list(release.complete_releases(tmp_path)) == ["c", "d", "b", "a"]
+    assert release.obsolete(tmp_path, 2, ()) == ["a", "b"]
 
 
 def test_what_was_in_service_lately_is_not_obsolete(tmp_path: Path) -> None:

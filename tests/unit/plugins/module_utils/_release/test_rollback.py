@@ -87,3 +87,18 @@ def test_an_incomplete_release_is_no_way_back(layout: Layout) -> None:
     back = Rollback(layout, {"shop": ""})
     assert back.problems(()) == []
     assert back.releases == {"shop": "01aa"}
+
+
+@pytest.mark.parametrize("release", ["", "02bb"])
+def test_a_release_whose_interpreter_is_gone_is_no_way_back(layout: Layout, release: str, tmp_path: Path) -> None:
+    python = layout.releases("shop") / "02bb/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    interpreter = tmp_path / "python3.11"
+    python.symlink_to(interpreter)
+    (problem,) = Rollback(layout, {"shop": release}).problems(())
+    assert problem.startswith(
+        f"app shop: release '02bb' needs the interpreter that it was built with ({interpreter}), "
+    )
+    assert "Install it, or choose another release. Other releases on this host: 02bb" in problem
+    interpreter.touch()
+    assert Rollback(layout, {"shop": release}).problems(()) == []

@@ -267,6 +267,7 @@ class FakeHost(Host):
 
     def _systemctl(self, verb: str, names: list[str], units: dict[str, FakeUnit]) -> tuple[int, str]:
         complaints = []
+        verb = verb.removesuffix(" --no-block")
         for name in names:
             unit = units.setdefault(name, FakeUnit())
             if verb not in ("stop", "reset-failed", "mask", "unmask") and not (self.system / name).exists():

@@ -116,14 +116,17 @@ def test_the_place_of_an_error_is_told(host: t.Any) -> None:
     }
 
 
-def test_old_files_that_do_not_start_either_are_told(host: t.Any) -> None:
+@pytest.mark.parametrize("was_up", [True, False])
+def test_old_files_that_do_not_start_either_are_told(host: t.Any, was_up: bool) -> None:
     host.apply(old(host))
-    host.change_unit(SHOP, active="inactive")
+    host.change_unit(SHOP, active="active" if was_up else "inactive")
     (host.system / SHOP).write_text("DIES\n", encoding="utf-8")
     files = with_users(host, {**SITES, MAIN: "DIES\n", **unit(SHOP, "fine\n")})
     error = str(host.refuse(host.wish(files, (SERVER, SHOP))))
     assert "systemctl reload of server.service failed" in error
-    assert f"The old files are restored, but not active: application shop: systemctl start of {SHOP} failed" in error
+    told = f"The old files are restored, but not active: application shop: systemctl restart of {SHOP} failed"
+    # Of what was not up before nobody expects it.
+    assert (told in error) == was_up
     assert host.litter() == []
     host.apply(old(host))
     in_order(host)

@@ -172,10 +172,10 @@ def test_a_socket_is_restarted_around_its_service(host: t.Any) -> None:
 @pytest.mark.parametrize(
     ("state", "calls"),
     [
-        ({"active": "inactive"}, ["start"]),
-        ({"active": "failed"}, ["reset-failed", "start"]),
+        ({"active": "inactive"}, ["start --no-block"]),
+        ({"active": "failed"}, ["reset-failed", "start --no-block"]),
         ({"enabled": False}, ["enable"]),
-        ({"active": "inactive", "masked": True, "enabled": False}, ["unmask", "enable", "start"]),
+        ({"active": "inactive", "masked": True, "enabled": False}, ["unmask", "enable", "start --no-block"]),
     ],
 )
 def test_a_wanted_unit_is_enabled_and_up(host: t.Any, state: dict[str, t.Any], calls: list[str]) -> None:

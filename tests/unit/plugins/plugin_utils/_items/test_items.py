@@ -273,4 +273,21 @@ def test_the_group_of_the_front_end_reads_what_is_published() -> None:
     for group, given in (("www-data", []), ("caddy", ["caddy"])):
         (complete,) = releases("app_apps", [item], *given)
         folders = {folder["path"]: folder["group"] for folder in complete["folders"]}
-        assert folders["/var/lib/pyhost/shop"] == folders["/var/lib/pyhost/shop/media"] == group
+        assert folders["/var/lib/pyhost/shop"] == group
+        assert [folder["group"] for folder in complete["inner"]] == [group]
+
+
+def test_folders_that_lead_to_a_published_one_belong_to_the_application() -> None:
+    data = "/var/lib/pyhost/shop"
+    published = [f"{data}/a/b/c/", f"{data}/a/b", f"{data}/d"]
+    (item,) = releases("app_apps", [{"name": "shop", "wsgi": "shop:app", "published": published}])
+    own = {"user": "shop", "group": "www-data"}
+    leading, shown = {"mode": ":0710", **own}, {"mode": "2750", **own}
+    assert item["inner"] == [
+        {"path": f"{data}/a", **leading},
+        {"path": f"{data}/a/b", **shown},
+        {"path": f"{data}/a/b/c", **shown},
+        {"path": f"{data}/d", **shown},
+    ]
+    # What belongs to all applications together names nothing that one of them may change.
+    assert [folder["path"] for folder in item["folders"]] == ["/srv/pyhost/shop", "/var/cache/pyhost/shop", data]
