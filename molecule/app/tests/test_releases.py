@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 import tarfile
 import typing as t
 from pathlib import Path
@@ -96,6 +98,28 @@ def test_the_same_again_builds_nothing() -> None:
     assert _releases() == before
 
 
+def test_uv_where_it_is_asked_for() -> None:
+    app = {"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "wsgiref.simple_server:demo_app"}
+    converge(*HOSTS, apps=[app], installer="uv")
+    for host in HOSTS:
+        assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
+
+
+@pytest.fixture(scope="module")
+def quick() -> None:
+    """Builds on which the installer has no influence need not wait for pip."""
+    uv = shutil.which("uv")
+    assert uv
+    for host in HOSTS:
+        subprocess.run(["docker", "cp", "--follow-link", uv, f"{host.backend.name}:/usr/local/bin/uv"], check=True)
+
+
+@pytest.fixture(scope="module")
+def only_the_probe() -> None:
+    """The one application that none of the mistakes touches."""
+    converge(*HOSTS, apps=[PROBE])
+
+
 # What is wrong with an application, by its name: the change of its description, and words that its message must have.
 Wrong = dict[str, tuple[dict[str, t.Any], list[str]]]
 
@@ -105,10 +129,13 @@ UNPLANNED: Wrong = {
     "folder": ({"source": {"path": "/no/such/folder"}}, ["'/no/such/folder' does not exist on the controller"]),
     "archive": ({"source": {"archive": "/no/such.tar.gz"}}, ["'/no/such.tar.gz' does not exist on the controller"]),
 }
-# Seen while it is built.
-UNBUILT: Wrong = {
+# Seen while it is built, by pip.
+UNINSTALLED: Wrong = {
     "requirement": ({"requirements": ["pyhost-no-such-package==1.0"]}, ["requirements", "pyhost-no-such-package"]),
     "own-requirements": ({"requirements": ["-r none.txt"]}, ["requirements", "none.txt"]),
+}
+# By what is built.
+UNBUILT: Wrong = {
     "setup": (
         {"setup": ["echo before; echo key $SECRET_KEY; ls /none"]},
         ["setup[0]", "'/none'", "before", "key ****"],
@@ -136,10 +163,8 @@ UNBUILT: Wrong = {
 }
 
 
-@pytest.mark.parametrize("wrong", [UNPLANNED, UNBUILT], ids=["unplanned", "unbuilt"])
-def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(wrong: Wrong) -> None:
+def _rejected_and_nothing_left(wrong: Wrong) -> None:
     """All problems come in one message, each under its application's name; what is in service is not touched."""
-    converge(*HOSTS, apps=[PROBE])
     before = _releases("probe")
     apps = [{**PROBE, **change, "name": name, "user": "wrong"} for name, (change, _words) in wrong.items()]
     for told in _refused(apps=[PROBE, *apps]):
@@ -154,7 +179,16 @@ def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(wrong: Wrong) ->
     assert _releases("probe") == before
 
 
-def test_a_checksum_that_does_not_match(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", [UNPLANNED, UNINSTALLED], ids=["unplanned", "uninstalled"])
+def test_what_cannot_be_installed_is_told_and_leaves_nothing_behind(only_the_probe: None, wrong: Wrong) -> None:
+    _rejected_and_nothing_left(wrong)
+
+
+def test_what_cannot_be_built_is_told_and_leaves_nothing_behind(only_the_probe: None, quick: None) -> None:
+    _rejected_and_nothing_left(UNBUILT)
+
+
+def test_a_checksum_that_does_not_match(quick: None, tmp_path: Path) -> None:
     archive = tmp_path / "probe.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(PROBE["source"]["path"], "probe-1.0")
@@ -174,7 +208,7 @@ def _everywhere(command: str) -> None:
         host.check_output(command)
 
 
-def test_git_follows_the_branch_and_rebuilds_only_then() -> None:
+def test_git_follows_the_branch_and_rebuilds_only_then(quick: None) -> None:
     _everywhere("command -v git || (apt-get update && apt-get install --yes --no-install-recommends git) >/dev/null")
     _everywhere(f"rm -rf {BARE} /opt/work; git init --quiet --initial-branch main /opt/work")
     _everywhere('echo \'def app(e, s): s("200 OK", []); return [b"1"]\' > /opt/work/one.py; git -C /opt/work add .')
@@ -212,14 +246,7 @@ def test_git_follows_the_branch_and_rebuilds_only_then() -> None:
     _everywhere(f"mv {BARE}.away {BARE}")
 
 
-def test_uv_where_it_is_asked_for() -> None:
-    app = {"name": "bottle", "requirements": ["bottle==0.13.4"], "wsgi": "wsgiref.simple_server:demo_app"}
-    converge(*HOSTS, apps=[app], installer="uv")
-    for host in HOSTS:
-        assert "uv = " in host.file(f"{_next(host, 'bottle')}/venv/pyvenv.cfg").content_string
-
-
-def test_only_so_many_releases_are_kept() -> None:
+def test_only_so_many_releases_are_kept(quick: None) -> None:
     for number in range(3):
         converge(*HOSTS, apps=[{**PROBE, "keep": 2, "setup": [f"echo {number}"]}])
     for host in HOSTS:
