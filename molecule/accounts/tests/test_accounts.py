@@ -99,7 +99,7 @@ def test_what_the_host_has_already_is_not_taken_over() -> None:
         assert text.count("\n") == 2
         assert "app alice: user: the account 'alice'" in text
         assert "app other: user: the account 'bob'" in text
-        assert text.count("it can log in") == 2
+        assert text.count("It can log in") == 2
         assert "app choir: user: the group 'choir'" in text
     after = [
         host.check_output("getent passwd; getent group; find /etc/sysusers.d /srv/pyhost -maxdepth 1") for host in HOSTS
