@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import typing as t
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
 from ..module_utils._contents import file_digest
 from ._keys.key import Problem
 from ._model.inventory import Needed, Pair
 from ._source_folder import FolderError, find, source
+
+# ansible-core requires it, but ansible-test imports plugins without what ansible-core requires.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
 
 _UTC = datetime.UTC
 
