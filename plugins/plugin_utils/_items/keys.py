@@ -70,7 +70,11 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("writable_paths"),
     like("jit"),
     like("proc"),
-    limits("memory", "tasks", "cpu"),
+    like(
+        "limits",
+        description="Limits of each step of a build. The default of tasks is 512 there.",
+        options=limits("memory", "tasks", "cpu").options,
+    ),
     _health("Request that a new release must answer in its sandbox before it is complete."),
     Key(
         "published",
@@ -120,9 +124,17 @@ _PROCESS: tuple[Key, ...] = (
     like("python"),
     like("processes"),
     like("threads"),
-    like("env"),
-    like("network"),
-    like("writable_paths"),
+    like("env", description="Environment variables of the application."),
+    like(
+        "network",
+        description="Whether to let the application open network connections. Otherwise it can connect to unix sockets"
+        " only.",
+    ),
+    like(
+        "writable_paths",
+        description="Folders outside its data folder that the application may write. You create them and give the"
+        " account the right to write there.",
+    ),
     like("jit"),
     like("proc"),
     limits("memory", "tasks", "cpu", "timeout"),
@@ -217,9 +229,12 @@ _MOUNT: tuple[Key, ...] = (
             name,
             description=f"{title} files: URLs inside the mount, and their absolute paths.",
             check=checks.absolute_path,
-            example={"/static/": "/srv/shop/static"},
+            example=example,
         )
-        for name, title in (("static", "Static"), ("private", "Private"))
+        for name, title, example in (
+            ("static", "Static", {"/static/": "/srv/shop/static"}),
+            ("private", "Private", {"/protected/": "/srv/shop/invoices"}),
+        )
     ),
     like("static_max_age"),
     like("headers"),

@@ -93,7 +93,7 @@ LIMITS = (
     Key(
         "memory",
         "str",
-        "Maximum memory for all processes of the application and its temporary files; each build step may use as much.",
+        "Maximum memory for all processes of the application and its temporary files.",
         default="512M",
         example="512M",
         check=checks.memory,
@@ -101,7 +101,7 @@ LIMITS = (
     Key(
         "tasks",
         "int",
-        "Maximum number of processes and threads. Default: 512 more than its server needs; for a build step: 512.",
+        "Maximum number of processes and threads. Default: 512 more than its server needs.",
         example=2048,
         check=checks.at_least(16, 4194304),
     ),
@@ -124,8 +124,8 @@ LIMITS = (
     Key(
         "requests",
         "str",
-        "Maximum rate of requests from one address, for each second (10/s) or minute (600/m), and as many more at"
-        " once. Others get 429. With nginx only. Default: no limit.",
+        "Maximum rate of requests from one address, for each second (10/s) or minute (600/m), with a burst of up to the"
+        " same number. Others get 429. With nginx only. Default: no limit.",
         example="10/s",
         check=checks.pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
     ),
@@ -153,7 +153,7 @@ APP: tuple[Key, ...] = (
     Key(
         "default",
         "bool",
-        "Whether to answer hosts that no application names.",
+        "Whether to also answer requests for host names that no application has.",
         default=False,
         example=True,
     ),
@@ -180,7 +180,8 @@ APP: tuple[Key, ...] = (
     Key(
         "hsts",
         "str",
-        "Value of Strict-Transport-Security over TLS. An empty value sends no such header.",
+        "Value of Strict-Transport-Security over TLS. Browsers then use HTTPS only, for that many seconds. An empty"
+        " value sends no such header.",
         default="max-age=63072000",
         example="max-age=63072000; includeSubDomains",
         check=checks.pattern(
@@ -231,7 +232,8 @@ APP: tuple[Key, ...] = (
     Key(
         "protocol",
         "str",
-        "Protocol between front end and back end. Default: the first that both know.",
+        "Protocol between front end and back end. Default: the first that both know; wsgi only if no site of another"
+        " user has TLS there.",
         choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
         example="uwsgi",
     ),
@@ -304,8 +306,9 @@ APP: tuple[Key, ...] = (
     Key(
         "private",
         "dict",
-        "Folders whose files the front end sends only if the application answers with X-Accel-Redirect: URLs inside"
-        " the mount, and their paths in the release or absolute paths.",
+        "Folders whose files the front end sends only if the application answers with X-Accel-Redirect (with Cherokee,"
+        " X-Sendfile and the path of the file): URLs inside the mount, and their paths in the release or absolute"
+        " paths.",
         default={},
         example={"/protected/": "/var/lib/pyhost/shop/invoices"},
         check=checks.file_path,
@@ -370,7 +373,8 @@ APP: tuple[Key, ...] = (
     Key(
         "limits",
         "dict",
-        "Limits of the application.",
+        "Limits of the application. Each step of a build has the same memory, tasks and cpu. Its default of tasks is"
+        " 512.",
         default={},
         options=LIMITS,
         example={"memory": "1G"},
@@ -409,7 +413,7 @@ APP: tuple[Key, ...] = (
         "purge",
         "bool",
         "Whether to remove the data too, with state absent. This also kills all processes of the account and locks"
-        " it for good.",
+        " it. Only an application of the same name can get it back.",
         default=False,
         example=True,
     ),
@@ -429,7 +433,7 @@ APP: tuple[Key, ...] = (
             )
             for name in FRONT_ENDS
         ),
-        example={DEFAULT_FRONT_END: "add_header X-Robots-Tag noindex;"},
+        example={DEFAULT_FRONT_END: "deny 192.0.2.0/24;"},
     ),
 )
 
@@ -451,4 +455,8 @@ def like(name: str, **changes: t.Any) -> Key:
 
 def limits(*names: str) -> Key:
     """Return the key of the limits with those alone that somebody keeps."""
-    return like("limits", options=tuple(key for key in LIMITS if key.name in names))
+    return like(
+        "limits",
+        description="Limits of the application.",
+        options=tuple(key for key in LIMITS if key.name in names),
+    )
