@@ -1,4 +1,4 @@
-"""The smallest WSGI application: it tells what the web server made of the request."""
+"""The smallest WSGI application: it shows what the web server made of the request."""
 
 from __future__ import annotations
 

@@ -47,4 +47,5 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": STATE /
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static"
+# Not needed here: the front end passes the scheme of every request. Safe, because it sets this header itself.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
