@@ -2,8 +2,9 @@
 
 Write what follows from the one table of keys: the roles' argument specs and defaults, the tables in their READMEs, the
 reference, and the rows of docs/pairs.md and docs/deploy.md. The combinations in README.md and the abilities in
-docs/servers.md come from the catalog, the rows of docs/security.md from tests/controls, and tests/unit/messages.txt
-from all the code. With --check nothing is written, and the exit code is 1 if a file is not what it should be.
+docs/servers.md come from the catalog, the rows of docs/security-evidence.md from tests/controls, and
+tests/unit/messages.txt from all the code. With --check nothing is written, and the exit code is 1 if a file is not what
+it should be.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MADE = "Made by tools/generate.py: change plugins/plugin_utils and run `make gen
 BEGIN, END = "<!-- variables: made by tools/generate.py -->", "<!-- end of variables -->"
 
 README, SERVERS = ROOT / "README.md", ROOT / "docs" / "servers.md"
-CONTROLS, SECURITY = ROOT / "tests" / "controls" / "controls.yml", ROOT / "docs" / "security.md"
+CONTROLS, EVIDENCE = ROOT / "tests" / "controls" / "controls.yml", ROOT / "docs" / "security-evidence.md"
 
 # What a front end can do: the attribute of its row, and how the docs call it.
 ABILITIES = {
@@ -221,7 +222,7 @@ def _controls() -> str:
     for row in rows:
         by = "; ".join(f"{name} {', '.join(str(numbers).split())}" for name, numbers in row["names"].items())
         lines.append(f"| {_cell(row['asks'])} | {by} | {row['here']} | {_cell(row.get('why', ''))} |")
-    return _between(SECURITY, "controls", "\n".join([*lines, ""]))
+    return _between(EVIDENCE, "controls", "\n".join([*lines, ""]))
 
 
 def _files() -> dict[Path, str]:
@@ -231,7 +232,7 @@ def _files() -> dict[Path, str]:
         ROOT / "docs" / "reference.md": _reference(),
         README: _between(README, "combinations", _combinations()),
         SERVERS: _between(SERVERS, "abilities", _abilities()),
-        SECURITY: _controls(),
+        EVIDENCE: _controls(),
         pairs.DOCS: pairs.finished(seen),
         pairs.DEPLOY: pairs.measured(seen),
         **playbooks.files(MADE, _yaml),

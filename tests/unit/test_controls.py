@@ -41,7 +41,7 @@ def test_what_shows_a_control_exists() -> None:
 
 
 def test_the_tests_that_the_page_names_exist() -> None:
-    named = re.findall(r"`(test_[\w…]+)", (ROOT / "docs" / "security.md").read_text())
+    named = re.findall(r"`(test_[\w…]+)", (ROOT / "docs" / "security-evidence.md").read_text())
     assert named
     patterns = [name.replace("…", r"\w+") for name in named]
     assert [name for name in patterns if not any(re.fullmatch(name, test) for test in _tests())] == []

@@ -306,9 +306,9 @@ APP: tuple[Key, ...] = (
     Key(
         "private",
         "dict",
-        "Folders whose files the front end sends only if the application answers with X-Accel-Redirect (with Cherokee,"
-        " X-Sendfile and the path of the file): URLs inside the mount, and their paths in the release or absolute"
-        " paths.",
+        "Folders whose files the front end sends only if the application answers with X-Accel-Redirect: URLs inside"
+        " the mount, and their paths in the release or absolute paths. With Cherokee, the header is X-Sendfile with the"
+        " path of the file.",
         default={},
         example={"/protected/": "/var/lib/pyhost/shop/invoices"},
         check=checks.file_path,

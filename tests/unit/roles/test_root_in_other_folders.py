@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What templates let root do where other accounts may write; docs/security.md lists all of it."""
+"""What templates let root do where other accounts may write; docs/security-evidence.md lists all of it."""
 
 from __future__ import annotations
 
