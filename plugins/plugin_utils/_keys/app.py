@@ -413,7 +413,7 @@ APP: tuple[Key, ...] = (
         "purge",
         "bool",
         "Whether to remove the data too, with state absent. This also kills all processes of the account and locks"
-        " it. Only an application of the same name can get it back.",
+        " it. Only an application of the same name, or one that names the account in user, can get it back.",
         default=False,
         example=True,
     ),
