@@ -89,7 +89,10 @@ def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:
     if _HIDDEN.search(said):
         return "Write `proc: true` to show the files of /proc about the host. Other accounts' processes stay hidden."
     if _READ_ONLY.search(said):
-        return f"The application can write to {data} only, which is STATE_DIRECTORY in its environment."
+        return (
+            f"The application can write only to {data} (STATE_DIRECTORY in its environment), to its `writable_paths`"
+            " and to /tmp. Write there, or add the folder to `writable_paths`."
+        )
     return ""
 
 

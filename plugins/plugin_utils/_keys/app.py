@@ -185,7 +185,7 @@ APP: tuple[Key, ...] = (
         example="max-age=63072000; includeSubDomains",
         check=checks.pattern(
             r"(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?",
-            "of the form max-age=SECONDS, optionally with '; includeSubDomains' and '; preload' after it",
+            "max-age=SECONDS, optionally followed by '; includeSubDomains' and '; preload'",
         ),
     ),
     Key(

@@ -64,7 +64,7 @@ def pattern(expression: str, right: str) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise ValueError(f"{show(value)} is not {right}.")
+            raise ValueError(f"{show(value)} is not valid. Write {right}.")
         return value
 
     return check
@@ -75,7 +75,7 @@ def at_least(minimum: int, maximum: int) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise ValueError(f"{show(value)} is not a whole number from {minimum} to {maximum}.")
+            raise ValueError(f"{show(value)} is not valid. Write a whole number from {minimum} to {maximum}.")
         return value
 
     return check
@@ -226,7 +226,7 @@ def python(value: t.Any) -> str:
 
 def line(value: t.Any) -> str:
     if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
-        raise ValueError(f"{show(value)} is not one line of text.")
+        raise ValueError(f"{show(value)} is not valid. Write one line of text that is not empty.")
     return value
 
 
@@ -402,7 +402,7 @@ def digest(value: t.Any) -> str:
     if re.fullmatch(r"[0-9a-f]{64}", str(value)):
         raise ValueError(f"{show(value)} is a digest without its algorithm. Write `sha256:` before it.")
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(value)):
-        raise ValueError(f"{show(value)} is not a digest of the form sha256:…, with 64 hexadecimal digits.")
+        raise ValueError(f"{show(value)} is not valid. Write sha256: and 64 hexadecimal digits.")
     return str(value)
 
 

@@ -265,7 +265,8 @@ def _addresses_are_known(topology: Topology) -> Iterator[Problem]:
         except ValueError:
             yield Problem(
                 "pyhost_address",
-                f"{given!r} of host {host} is not an IP address, which other hosts need. Write one, such as 10.0.0.11.",
+                f"the address of {host} is {given!r}, but other hosts need an IP address. Set `pyhost_address` for"
+                f" {host}, such as `pyhost_address: 10.0.0.11`.",
             )
 
 

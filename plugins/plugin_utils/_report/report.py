@@ -166,12 +166,14 @@ def _ending(certificate: Item) -> str:
     if certificate["stand_in"]:
         return f"{site} has only a temporary self-signed certificate, until {date}. Run pyhost.web.site to replace it."
     if certificate["days"] < 0:
-        return f"the certificate of {site} expired on {date}"
+        return f"the certificate of {site} {until(certificate)}. Replace it, or run pyhost.web.site."
     return f"the certificate of {site} {until(certificate)}" if certificate["days"] < WARN_DAYS else ""
 
 
 def until(certificate: Item) -> str:
-    """Return when a certificate ends."""
+    """Return when a certificate ends, or ended."""
+    if certificate["days"] < 0:
+        return f"expired on {certificate['end'][:10]}"
     return f"expires on {certificate['end'][:10]}, {counted(certificate['days'], 'day')} left"
 
 

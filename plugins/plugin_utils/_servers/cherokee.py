@@ -178,9 +178,9 @@ SERVER = FrontEndServer(
         checksum="frontend_cherokee_checksum",
         others=("frontend_cherokee_packages", "frontend_cherokee_prefix"),
         advice=(
-            "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed tree,"
+            "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed Cherokee,"
             " frontend_cherokee_deb to a package, or frontend_cherokee_packages to its name in a repository of the"
-            " host. If the host has Cherokee already, set frontend_cherokee_prefix to its folder."
+            " host. If Cherokee is installed already, set frontend_cherokee_prefix to its folder."
         ),
     ),
     refuses=_refuses,

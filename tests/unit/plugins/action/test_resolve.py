@@ -90,8 +90,10 @@ def test_what_a_template_leaves_out_is_not_there_and_names_stay_what_yaml_reads(
     code, output = _resolve(tmp_path, inventory)
     assert code != 0
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
-    assert told[0].startswith("pyhost_apps.False: the name is true or false, as YAML reads yes, no, on and off"), output
-    assert told[1].startswith("pyhost_apps.blog.env.True: the name is true or false"), output
+    assert told[0].startswith(
+        "pyhost_apps.False: the name is a boolean: YAML reads yes, no, on and off without quotes"
+    ), output
+    assert told[1].startswith("pyhost_apps.blog.env.True: the name is a boolean"), output
 
 
 def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:

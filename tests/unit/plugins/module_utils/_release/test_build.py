@@ -573,7 +573,7 @@ ADVICE = {
     "database in the code": (
         "wsgi",
         says("sqlite3.OperationalError: attempt to write a readonly database"),
-        "The application can write to .*/shop only",
+        "The application can write only to .*/shop ",
     ),
     "no network": ("wsgi", says("[Errno 97] Address family not supported by protocol"), ".*`network: true`"),
     "hangs": (

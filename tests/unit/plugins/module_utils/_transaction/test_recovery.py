@@ -155,7 +155,7 @@ def test_a_folder_in_the_way_is_told(host: t.Any) -> None:
 def test_a_damaged_manifest_is_told(host: t.Any) -> None:
     host.apply(old(host))
     (host.state / "server.json").write_text("{", encoding="utf-8")
-    assert f"{host.state}/server.json: damaged" in str(host.refuse(new(host)))
+    assert f"{host.state}/server.json: this file is damaged" in str(host.refuse(new(host)))
 
 
 # Killed, or out of space, at every point
