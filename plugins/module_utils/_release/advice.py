@@ -87,7 +87,7 @@ def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:
     if not network and _NO_NETWORK.search(said):
         return "The application cannot open network connections. Write `network: true` to allow them."
     if _HIDDEN.search(said):
-        return "Write `proc: true` to show the files of /proc about the host. Other accounts' processes stay hidden."
+        return "Write `proc: true` to show the host's files in /proc. Other accounts' processes stay hidden."
     if _READ_ONLY.search(said):
         return (
             f"The application can write only to {data} (STATE_DIRECTORY in its environment), to its `writable_paths`"

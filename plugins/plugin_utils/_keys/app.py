@@ -124,15 +124,16 @@ LIMITS = (
     Key(
         "requests",
         "str",
-        "Maximum rate of requests from one address, for each second (10/s) or minute (600/m), and as many more at"
-        " once. Others get 429. With nginx only. Default: no limit.",
+        "Maximum rate of requests from one address, per second (10/s) or minute (600/m). A burst of the same number is"
+        " allowed. Further requests get status 429. nginx only. Default: no limit.",
         example="10/s",
         check=checks.pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
     ),
     Key(
         "connections",
         "int",
-        "Maximum number of simultaneous requests from one address. Others get 429. With nginx only. Default: no limit.",
+        "Maximum number of simultaneous requests from one address. Further requests get status 429. nginx only."
+        " Default: no limit.",
         example=20,
         check=checks.at_least(1, 65535),
     ),
@@ -153,7 +154,7 @@ APP: tuple[Key, ...] = (
     Key(
         "default",
         "bool",
-        "Whether to answer hosts that no application names.",
+        "Whether to answer requests for host names that no application lists.",
         default=False,
         example=True,
     ),
@@ -169,8 +170,8 @@ APP: tuple[Key, ...] = (
         "tls",
         "raw",
         "Certificate of the domains: off, self_signed, acme (issued by an ACME server such as Let's Encrypt), or"
-        " {certificate: …, key: …}. These are absolute paths on the front end's host, or PEM text. All but off"
-        " redirect from HTTP.",
+        " {certificate: …, key: …} with absolute paths on the front-end host or PEM text. With every value except off,"
+        " HTTP is redirected to HTTPS.",
         default="off",
         example="acme",
         check=checks.tls,
@@ -231,7 +232,7 @@ APP: tuple[Key, ...] = (
     Key(
         "protocol",
         "str",
-        "Protocol between front end and back end. Default: the first that both know.",
+        "Protocol between front end and back end. Default: the first that both support.",
         choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
         example="uwsgi",
     ),
@@ -277,8 +278,8 @@ APP: tuple[Key, ...] = (
     Key(
         "proc",
         "bool",
-        "Whether to let the application read the files of /proc about the host, such as its memory, load and mounts, as"
-        " psutil does. Processes of other accounts stay hidden.",
+        "Whether to let the application read the host's files in /proc, such as its memory, load and mounts, as psutil"
+        " does. Processes of other accounts stay hidden.",
         default=False,
         example=True,
     ),
@@ -378,7 +379,7 @@ APP: tuple[Key, ...] = (
     Key(
         "user",
         "str",
-        "Account that runs the application. Default: its own, named like the application. Applications that name"
+        "Account that runs the application. Default: its own, with the name of the application. Applications that name"
         " the same account share it. An account that exists on the host already is used only if it is named here.",
         example="shop",
         check=check_user,

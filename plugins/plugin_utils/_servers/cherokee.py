@@ -118,7 +118,8 @@ SERVER = FrontEndServer(
         Key(
             "frontend_cherokee_archive",
             "str",
-            "Archive of an installed tree: a file on the controller, or a URL. Only files below the prefix are used.",
+            "Archive of an installed Cherokee: a file on the controller, or a URL. Only files below the prefix are"
+            " used.",
             example="files/cherokee.tar.gz",
         ),
         Key(

@@ -568,7 +568,7 @@ ADVICE = {
     "no such file of /proc": (
         "wsgi",
         says("FileNotFoundError: [Errno 2] No such file or directory: '/proc/meminfo'"),
-        "Write `proc: true` to show the files of /proc about the host",
+        "Write `proc: true` to show the host's files in /proc",
     ),
     "database in the code": (
         "wsgi",
