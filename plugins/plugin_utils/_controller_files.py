@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from ..module_utils._contents import file_digest
+from ..module_utils._contents import file_digest, wrong_checksum
 from ._keys.key import Problem
 from ._model.inventory import Needed, Pair
 from ._source_folder import FolderError, find, source
@@ -56,7 +56,7 @@ def _complaint(path: Path, one: Needed) -> str:
     except OSError as error:
         return f"{error.filename or path} cannot be read: {error.strerror}. Check its permissions."
     if one.checksum and digest != one.checksum:
-        return f"{path} has {digest}, not {one.checksum}. Get the file again, or correct the digest."
+        return wrong_checksum(path, digest, one.checksum)
     return ""
 
 

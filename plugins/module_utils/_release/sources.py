@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .._contents import file_digest, tar_digest
+from .._contents import file_digest, tar_digest, wrong_checksum
 from . import credentials, unpack
 from .advice import as_step, told
 from .plan import Plan, account_named
@@ -110,7 +110,7 @@ class Sources:
                 return
             wanted = plan.app.get("checksum")
             if wanted and wanted != f"sha256:{digest}":
-                found.append(f"source.checksum: '{plan.app.origin()}' has the checksum sha256:{digest}, not {wanted}")
+                found.append(f"source.checksum: {wrong_checksum(plan.app.origin(), f'sha256:{digest}', wanted)}")
 
     async def place(self, plan: Plan, account: pwd.struct_passwd) -> None:
         """Put the code into the release."""

@@ -228,7 +228,7 @@ class Inventory:
             if app["protocol"] and app["protocol"] not in BACK_ENDS[app["backend"]].serves:
                 check.problem(
                     f"{path}.protocol",
-                    f"{app['backend']} does not serve '{app['protocol']}'."
+                    f"{app['backend']} does not support '{app['protocol']}'."
                     f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
                 )
             if not BACK_ENDS[app["backend"]].runs(app["python"]):

@@ -215,7 +215,7 @@ def _settings_have_effect(topology: Topology) -> Iterator[Problem]:
         if settings["pyhost_http3"] and not row.http3:
             yield Problem(
                 "pyhost_http3",
-                f"{row.title} (pyhost_frontend of {host}) has no HTTP/3. {instead('http3')}",
+                f"{row.title} (pyhost_frontend of {host}) does not support HTTP/3. {instead('http3')}",
             )
 
 

@@ -137,7 +137,7 @@ def test_files_of_the_controller_are_looked_at_before_any_host(tmp_path: Path) -
     assert code != 0
     told = sorted(line[2:] for line in output.splitlines() if line.startswith("- "))
     expected = [
-        f"frontend_cherokee_archive: {tmp_path}/cherokee.tgz has sha256:",
+        f"frontend_cherokee_archive: {tmp_path}/cherokee.tgz has the checksum sha256:",
         "pyhost_apps.shop.source.path: './nowhere' does not exist on the controller",
         f"pyhost_apps.wiki.source.archive: {tmp_path}/here is a folder. Write the path of a file.",
     ]

@@ -53,7 +53,7 @@ def test_what_is_there_is_no_problem_and_read_once(folder: Path) -> None:
             "p: {folder}/shop.tgz is a file. Write the folder that holds the code, or use `archive`.",
         ),
         ("code", False, "", "p: {folder}/code is a folder. Write the path of a file."),
-        ("shop.tgz", False, f"sha256:{'0' * 64}", "p: {folder}/shop.tgz has sha256:"),
+        ("shop.tgz", False, f"sha256:{'0' * 64}", "p: {folder}/shop.tgz has the checksum sha256:"),
         ("leads", True, "", "p: {folder}/leads: the link 'out' leads out of the folder"),
     ],
 )

@@ -434,7 +434,7 @@ PLAN: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
     "checksum": (
         {"source": {"archive": URL, "checksum": "sha256:aa"}},
         {"fetch": fetch("bb")},
-        f"source.checksum: '{URL}' has the checksum sha256:bb, not sha256:aa",
+        f"source.checksum: {URL} has the checksum sha256:bb, not sha256:aa",
     ),
     "archive": (
         {"source": {"archive": URL}},
