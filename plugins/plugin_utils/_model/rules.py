@@ -83,8 +83,8 @@ def _runs_somewhere(topology: Topology) -> Iterator[Problem]:
         else:
             yield Problem(
                 view.path,
-                "only hosts that run no applications see this description. Describe the application for a back-end host"
-                " too.",
+                "this description applies only to hosts that run no applications. Put it into the variables of a"
+                " back-end host too, or into group_vars/all.yml.",
             )
 
 

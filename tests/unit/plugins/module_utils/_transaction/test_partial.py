@@ -239,7 +239,7 @@ def test_new_processes_that_do_not_stay(back_end: t.Any, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(host, "ask", dies)
     error = host.refuse(shop(host))
-    assert "its new processes ended" in str(error)
+    assert "the new processes ended" in str(error)
     assert current(host, "shop") == "old"
 
 
