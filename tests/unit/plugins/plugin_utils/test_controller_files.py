@@ -100,9 +100,8 @@ def test_pairs_that_no_server_could_load() -> None:
     secret = _pem(key, serialization.BestAvailableEncryption(b"x"))
     for bad in (secret, certificate, "-----BEGIN PRIVATE KEY-----\nhunter2\n"):
         (problem,), _warned = _seen(certificate, bad, "a.example")
-        assert (
-            problem
-            == "p.tls.key: this is not a private key in PEM form, or it has a password. Write a PEM key without a password."
+        assert problem.startswith(
+            "p.tls.key: this is not a private key in PEM form, or it has a password. Write a PEM key"
         )
     (problem,), _warned = _seen("-----BEGIN CERTIFICATE-----\nx", _pem(key), "a.example")
     assert problem.startswith("p.tls.certificate: this is not a certificate")
