@@ -71,7 +71,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     like("jit"),
     like("proc"),
     limits("memory", "tasks", "cpu"),
-    _health("Request that a new release must answer before it goes live."),
+    _health("Request that a new release must answer in its sandbox before it is complete."),
     Key(
         "published",
         "list",

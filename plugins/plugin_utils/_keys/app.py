@@ -124,8 +124,8 @@ LIMITS = (
     Key(
         "requests",
         "str",
-        "Maximum rate of requests from one address, per second (10/s) or minute (600/m). A burst of the same number is"
-        " allowed. Further requests get status 429. nginx only. Default: no limit.",
+        "Maximum rate of requests from one address, for each second (10/s) or minute (600/m), with a burst of up to the"
+        " same number. Others get 429. With nginx only. Default: no limit.",
         example="10/s",
         check=checks.pattern(r"[1-9][0-9]{0,5}/[sm]", "a rate such as 10/s or 600/m"),
     ),
@@ -154,7 +154,7 @@ APP: tuple[Key, ...] = (
     Key(
         "default",
         "bool",
-        "Whether to answer requests for host names that no application lists.",
+        "Whether to also answer requests for host names that no application has.",
         default=False,
         example=True,
     ),
@@ -232,7 +232,8 @@ APP: tuple[Key, ...] = (
     Key(
         "protocol",
         "str",
-        "Protocol between front end and back end. Default: the first that both support.",
+        "Protocol between front end and back end. Default: the first that both know; wsgi only if no site of another"
+        " user has TLS there.",
         choices=tuple(sorted({p for row in BACK_ENDS.values() for p in row.serves})),
         example="uwsgi",
     ),
