@@ -132,8 +132,7 @@ LIMITS = (
     Key(
         "connections",
         "int",
-        "Maximum number of simultaneous requests from one address. Further requests get status 429. nginx only."
-        " Default: no limit.",
+        "Maximum number of simultaneous requests from one address. Others get 429. With nginx only. Default: no limit.",
         example=20,
         check=checks.at_least(1, 65535),
     ),
