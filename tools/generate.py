@@ -195,7 +195,7 @@ Use it to look up a name. The [docs by task](README.md) show how to combine them
 
 ## Keys of an application
 
-They stand below the application's name in `pyhost_apps`.
+Write them below the application's name in `pyhost_apps`.
 
 {_groups(APP)}
 ## Variables of a host or group

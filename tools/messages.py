@@ -28,6 +28,9 @@ _PROGRAM = re.compile(
     r"[ugM] ?\{|(dict|tuple|list)\[|import |unit=|#!|add_header |proxy_cache_path |venv \(uv"
 )
 _SENTENCE = re.compile(r"(…|[A-Za-z]{2,})[,;:.]? [a-z…]")
+# What a program prints, and the names of units; what a page shows.
+PRINTED = re.compile(r"""(?:echo|print|sys\.exit)[ (]f?"([^"]+)"(?: >&2|\))|^Description=(.+)$""", re.MULTILINE)
+PAGE = re.compile(r">\s*([A-Z][^<>]*[a-z.])\s*<|aria-label=\"([^\"]+)\"")
 _WORDS = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+ ")
 
 
@@ -51,9 +54,15 @@ def _found() -> Iterator[tuple[Path, Iterable[str]]]:
         [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/vars/*.yml"), *ROOT.glob("playbooks/**/*.yml")]
     ):
         yield path, _of_yaml(yaml.safe_load(path.read_text()))
-    for path in sorted([*ROOT.glob("roles/*/templates/*.j2"), *ROOT.glob("tools/*")]):
+    templates = [*ROOT.glob("roles/*/templates/*.j2"), *ROOT.glob("playbooks/templates/*.j2")]
+    for path in sorted([*templates, *ROOT.glob("tools/*")]):
         if path.is_file():
-            yield path, re.findall(r"""(?:echo|print|sys\.exit)[ (]f?"([^"]+)"(?: >&2|\))""", path.read_text())
+            yield path, of_text(path.read_text(), PAGE if ".html" in path.suffixes else PRINTED)
+
+
+def of_text(text: str, pattern: re.Pattern[str]) -> list[str]:
+    """Return what users see of a template or a program."""
+    return ["".join(found) for found in pattern.findall(text)]
 
 
 def of_python(source: str, path: str = "") -> Iterator[str]:

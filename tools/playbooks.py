@@ -146,7 +146,7 @@ def _registered(data: t.Any) -> t.Iterator[str]:
 def _summary() -> list[Data]:
     models, here = "{{ __pyhost_model.hosts }}", "ansible_play_hosts"
     look = {
-        "name": "Check sites",
+        "name": "Check applications",
         "pyhost.web.status": {
             "hosts": models,
             "done": {name: f"{{{{ {name} | default({{}}) }}}}" for name in _results()},

@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..module_utils._contents import file_digest
+from ..module_utils._contents import file_digest, wrong_checksum
 from ..plugin_utils._action import Failure, HostAction, folders
 from ..plugin_utils._source_folder import FolderError, Source, digest, find, pack, source
 
@@ -78,7 +78,7 @@ class ActionModule(HostAction):
                 raise FolderError(f"'{origin}' is not a file. For a folder, write `source: {{path: {origin}}}`.")
             found = file_digest(path)
             if checksum and checksum != f"sha256:{found}":
-                raise FolderError(f"the checksum of '{origin}' is sha256:{found}, not {checksum}")
+                raise FolderError(wrong_checksum(origin, f"sha256:{found}", checksum))
         self._origins[found] = packed
         return found
 

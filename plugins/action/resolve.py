@@ -53,7 +53,8 @@ def _templated(path: str, raw: t.Any, templar: t.Any, problems: list[Problem]) -
         return t.cast("list[t.Any]", plain(templar.template([raw])))
     except AnsibleError as error:
         why = one_line(str(error)).rstrip(".")
-        problems.append(Problem(path, f"no value: {why}. {_facts(raw) or 'Define what it uses in the inventory.'}"))
+        advice = _facts(raw) or "Define the variables that it uses in the inventory."
+        problems.append(Problem(path, f"the template has no value: {why}. {advice}"))
         return [None]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._contents import file_digest
+from ..module_utils._contents import file_digest, wrong_checksum
 from ..module_utils._packages.archive import CHECKSUM
 from ..plugin_utils._action import Failure, HostAction, folders
 from ..plugin_utils._source_folder import FolderError, find
@@ -25,13 +25,13 @@ class ActionModule(HostAction):
         if origin and "://" not in origin:
             try:
                 path = find(origin, folders(variables))
-                args["digest"] = file_digest(path)
+                args["digest"] = digest = file_digest(path)
             except (FolderError, OSError) as problem:
                 raise Failure(str(problem)) from problem
             checksum = str(args.get("checksum") or "")
             # Of one in another form the module says what is wrong.
-            if CHECKSUM.fullmatch(checksum) and checksum != f"sha256:{args['digest']}":
-                raise Failure(f"checksum: {origin} has the checksum sha256:{args['digest']}, not {checksum}")
+            if CHECKSUM.fullmatch(checksum) and checksum != f"sha256:{digest}":
+                raise Failure(f"checksum: {wrong_checksum(origin, f'sha256:{digest}', checksum)}")
         result = self.execute(args, variables)
         if "needed" in result and path:
             result = self.execute({**args, "upload": self.upload(path, path.name)}, variables)

@@ -27,6 +27,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def wrong_checksum(origin: object, found: str, checksum: str) -> str:
+    """Return what is wrong with a file that has another checksum than the one that is given."""
+    return f"{origin} has the checksum {found}, not {checksum}. Get the file again, or correct the checksum."
+
+
 def tar_digest(path: Path) -> str:
     """Return the digest of the folder that was packed into this archive. Raises tarfile.TarError, OSError."""
     total = hashlib.sha256()

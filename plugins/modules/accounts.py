@@ -11,16 +11,16 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Makes the accounts that do not exist yet, with C(systemd-sysusers), each with its own group. They cannot log in.
-  - Rejects, before anything changes and all at once, what an application must not take over. An account that exists
-    already and that this module did not make is used only if the application names it, if it has its own group,
-    if it cannot log in and if it is not one of the system's. A group that exists already is never used.
-  - C(/etc/sysusers.d/pyhost-accounts.conf) lists the accounts of all applications that the host has ever had. An
-    account that somebody deletes comes back with its numbers, so no other one gets what has been left behind.
+  - Creates the accounts that do not exist yet, with C(systemd-sysusers), each with its own group. They cannot log in.
+  - Rejects accounts that an application must not use, before anything changes and all at once. If this module did not
+    create an existing account, the application must name it. Such an account must have its own group, must not be able
+    to log in and must not belong to the system. A group that exists already is never used.
+  - C(/etc/sysusers.d/pyhost-accounts.conf) lists the accounts of all applications that the host has ever had. A deleted
+    account is created again with the same IDs, so no other account gets the files that are left.
   - An account that was locked when its application was purged is unlocked when the application comes back.
 options:
   apps:
-    description: The applications that the host runs.
+    description: Applications that the host runs.
     type: list
     elements: dict
     required: true
@@ -40,10 +40,10 @@ options:
 extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    details: Reports which accounts would be made, and what stands against it.
+    details: Reports which accounts would be created, and all problems.
     support: full
   diff_mode:
-    details: The names of the accounts that are made or unlocked.
+    details: The names of the accounts that are created or unlocked.
     support: full
 """
 
@@ -58,29 +58,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 accounts:
-  description: The accounts that were (in check mode, would be) made or unlocked.
+  description: Accounts that were (in check mode, would be) created or unlocked.
   type: list
   elements: str
   returned: success
   sample: [shop]
 files:
-  description: The register, if it is about to say something else.
+  description: The list of accounts, if it changes.
   type: list
   elements: str
   returned: success
   sample: [/etc/sysusers.d/pyhost-accounts.conf]
 seconds:
-  description: How long it took, as seen from the controller.
+  description: Duration in seconds, measured on the controller.
   type: float
   returned: success
   sample: 0.4
 msg:
-  description: On failure, every account that cannot be had, with its applications.
+  description: Every account that cannot be used, with its applications.
   type: str
   returned: failure
   sample: >-
-    app audio: user: the group 'audio' (gid 29) is on this host already, and would be the application's; set 'user' to a
-    name that neither an account nor a group of this host has
+    app audio: user: the group 'audio' (gid 29) exists on this host, and would become the application's. Set `user` to a
+    name that no account and no group of this host has.
 """
 
 import typing as t

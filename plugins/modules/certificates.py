@@ -13,25 +13,25 @@ author:
   - pyhost.web contributors (@pyhost)
 description:
   - A server finds the certificate of a site in C(/etc/pyhost/tls/NAME/fullchain.pem) and its key in
-    C(/etc/pyhost/tls/NAME/privkey.pem), wherever the two come from. C(NAME) is a link, so another pair is in place in
-    one step. Only root can read any of it.
-  - It is called twice, for all sites at once. O(state=prepared) comes before the server is configured and leaves every
-    name with a pair that the server can load; O(state=issued) comes when the server answers, and has an ACME server
-    issue what it shall.
-  - At certbot the certificate of a site is named C(pyhost_NAME). Any other certificate of certbot is the operator's and
-    is neither used nor changed nor deleted, even if it is for the same domains.
-  - One run at a time makes certificates on a host; another one waits for up to 10 minutes.
-  - A site that waits for its first certificate of an ACME server has a self-signed stand-in for 7 days until then, or
-    what it had before.
+    C(/etc/pyhost/tls/NAME/privkey.pem), whatever their source is. C(NAME) is a link, so certificate and key are
+    replaced in one step. Only root can read these files.
+  - Call it twice, for all sites at once. O(state=prepared) runs before the server is configured, and gives every site a
+    certificate and key that the server can load. O(state=issued) runs when the server answers, and requests
+    certificates from an ACME server.
+  - Certbot's name of the certificate of a site is C(pyhost_NAME). All other certificates of certbot belong to the
+    operator. They are neither used nor changed nor deleted, even if they are for the same domains.
+  - One run at a time creates certificates on a host. Another run waits for up to 10 minutes.
+  - Until the ACME server has issued the first certificate of a site, the site keeps the certificate that it had. If it
+    had none, it gets a self-signed stand-in that is valid for 7 days.
 options:
   state:
     description:
-      - V(prepared) makes self-signed certificates that are not there, are for other names or have less than a third of
-        their 90 days left, takes over those that are given, and makes stand-ins.
-      - V(issued) runs certbot for every name whose certificate is not there or is for other names, starts certbot's
-        timer, and removes the certificates of names that are wanted no more, also at certbot.
-        Where the ACME server issues none, the site keeps what it has, the others are issued, and the task fails in the
-        end with certbot's words.
+      - V(prepared) creates self-signed certificates that are missing, are for other names or have less than a third of
+        their 90 days left. It also copies those that are given, and creates stand-ins.
+      - V(issued) runs certbot for every site whose certificate is missing or is for other names, and starts certbot's
+        timer. It removes the certificates of sites that are no longer listed, also from certbot. If the ACME server
+        does not issue a certificate, the site keeps the one that it has, and the others are issued. The task fails in
+        the end with certbot's output.
     type: str
     choices: [prepared, issued]
     default: prepared
@@ -42,7 +42,7 @@ options:
     default: []
     suboptions:
       name:
-        description: Name of the site; letters, digits, C(.), C(-) and C(_). Each name occurs once.
+        description: Name of the site. Letters, digits, C(.), C(-) and C(_). Each name occurs once.
         type: str
         required: true
       domains:
@@ -51,34 +51,34 @@ options:
         elements: str
         required: true
       source:
-        description: Where it comes from.
+        description: Source of the certificate.
         type: str
         choices: [self_signed, given, acme]
         required: true
       certificate:
         description:
           - With V(given), the certificate and its chain, as PEM text or an absolute path on the host.
-          - A file that is given by its path, and every folder and link on the way to it, must belong to root and be
-            writable by root only.
+          - If it is a path, the file and every folder and link on that path must belong to root, and only root may have
+            write permission.
         type: str
         default: ""
       key:
-        description: With V(given), the key that belongs to it, without a password, in the same form.
+        description: With V(given), the key of the certificate, without a password, in the same form.
         type: str
         default: ""
   acme_server:
-    description: Directory URL of the ACME server, whose terms of service are agreed to; left out, Let's Encrypt.
+    description: Directory URL of the ACME server. You agree to its terms of service. Default is Let's Encrypt.
     type: str
   acme_email:
-    description: Where the ACME server writes to; left out, nowhere.
+    description: Contact address for the ACME account. Optional.
     type: str
 extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
-    details: Reports what would be made, issued and removed; touches nothing and asks no ACME server.
+    details: Reports what would be created, issued and removed. Changes nothing, and sends no request to an ACME server.
     support: full
   diff_mode:
-    details: Nothing of a certificate is shown.
+    details: Certificates are never shown.
     support: none
 """
 
@@ -105,27 +105,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 made:
-  description: Names that got (in check mode, would get) another certificate.
+  description: Sites that got (in check mode, would get) another certificate.
   type: list
   elements: str
   returned: always
   sample: [shop]
 removed:
-  description: What was removed; what certbot had of it, too.
+  description: Certificates that were (in check mode, would be) removed, also from certbot.
   type: list
   elements: str
   returned: always
   sample: []
 ready:
-  description: Names that have more than a stand-in, so that visitors may be sent there.
+  description: Sites that have more than a stand-in, so that HTTP can be redirected to HTTPS.
   type: list
   elements: str
   returned: always
   sample: [intern]
 digests:
   description:
-    - By name, a digest that is another one where the server has to load the certificate again. It does not change when
-      certbot renews, as its hook has told the server already, unless that hook failed.
+    - By site, a digest that changes when the server has to load the certificate again. It does not change when certbot
+      renews the certificate, because certbot's hook reloads the server then, unless that hook failed.
   type: dict
   returned: always
   sample: {shop: 0b1d…}
@@ -135,12 +135,12 @@ units:
   returned: always
   sample: {certbot.timer: start}
 seconds:
-  description: How long it took.
+  description: Duration in seconds.
   type: float
   returned: always
   sample: 4.2
 pending:
-  description: Whether O(state=issued) has something to do.
+  description: Whether a task with O(state=issued) has something to do.
   type: bool
   returned: always
   sample: true

@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Lists the roles that have set something up on the host, also those whose last run was interrupted.
-  - The playbook C(site) runs only the roles that are listed or have something to do.
+  - Lists the roles that have set up something on the host, including those whose last run was interrupted.
+  - The playbook C(site) runs only roles that are listed or have something to do.
   - Changes nothing.
 extends_documentation_fragment: pyhost.web._attributes
 attributes:
@@ -39,7 +39,7 @@ components:
   returned: success
   sample: [app, backend_uwsgi, frontend_nginx]
 seconds:
-  description: How long it took.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.4

@@ -12,44 +12,45 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Compares all files that a part of a host wants with what is there; when nothing differs and nothing is pending, it
-    does nothing.
-  - Else it has the server test a copy of its configuration with the changes, swaps them in, reloads or restarts only
-    what the changed files belong to, and looks whether all units stay up and the new generation is served.
-    When any of this fails, the old files are put back and in service, and the task fails with the server's own words.
-  - It remembers in C(/var/lib/pyhost/.manifest/) what a part owns. What is no longer wanted is removed, after its units
-    were stopped; what had been at a path before (a distribution's own file) comes back.
-  - The failure of an application is its own, where the files are marked as one application's (C(as=app)). That
-    application stays as it was, and all others get their change. The task fails in the end, and C(failures) names those
+  - Compares the files, units and links that a component needs with those on the host. Changes nothing if they are the
+    same and no change is pending.
+  - Otherwise the server tests a copy of its configuration with the changes. Then the new files replace the old ones,
+    and only the units whose files changed are reloaded or restarted. All units must stay up, and the new generation
+    must be served. If any of this fails, the old files are restored and activated, and the task fails with the server's
+    output.
+  - C(/var/lib/pyhost/.manifest/) lists what each component owns. Files that are no longer needed are removed after
+    their units were stopped. If a path had another file before, such as one of the distribution, that file is restored.
+  - If the files of an application are marked as its own (C(as=app)), its failure does not affect other applications. It
+    stays as it was, and all others get their change. The task fails in the end, and C(failures) lists the applications
     that failed.
-  - A run that was killed is taken back by the next one, and a reload that was lost is made up for.
-  - Templates are rendered on the controller by plain Jinja2, each compiled once. They see O(variables), the item of
-    O(files[].each), C(generation) (the digest of all that this task renders) and C(managed) (a line for a comment at
-    the top of the file), and nothing else; an undefined variable is an error.
-  - A path and a unit have one owner. Where they move from one part to another in one play, the part that has them
-    names them in O(keep) and O(keep_units), and the part that gets them sets O(take). In either order of the two tasks
-    they are never removed in between. A unit takes its files along; those that the new part does not want are removed
-    by that transaction, so they are back if it fails.
-  - An error in a file is told with the application that it belongs to, where a line above it says
-    C(# application NAME).
+  - The next run rolls back an interrupted run, or finishes it, and repeats a reload that was lost.
+  - Templates are rendered on the controller by plain Jinja2. They can use only O(variables), the item of
+    O(files[].each), C(generation) and C(managed). C(generation) is the digest of all that this task renders. C(managed)
+    is a line for a comment at the top of the file. An undefined variable is an error.
+  - Each path and each unit has one owner. To move them to another component in one play, list them in O(keep) and
+    O(keep_units) of the component that has them. Set O(take) for the component that gets them. They are not removed in
+    between, whichever task runs first. The files of a unit move with it. Files that the new component does not need are
+    removed in its transaction, so they are restored if it fails.
+  - If the server finds an error in a file, the message names the application of the nearest line C(# application NAME)
+    above it.
 options:
   name:
-    description: Name of the part of the host that owns all this, such as V(frontend_nginx).
+    description: Name of the component that owns these files and units, such as V(frontend_nginx).
     type: str
     required: true
   variables:
-    description: What templates see.
+    description: Variables for the templates.
     type: dict
     default: {}
   files:
     description:
-      - Files and symbolic links that are wanted. Each has one of C(template), C(content), C(link) and C(follow).
+      - Files and symbolic links that must exist. Each has one of C(template), C(content), C(link) and C(follow).
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: Absolute path. Missing folders above it are made, and removed again with the last file in them.
+        description: Absolute path. Missing folders above it are created, and removed with the last file in them.
         type: path
         required: true
       template:
@@ -64,20 +65,20 @@ options:
         type: str
       follow:
         description:
-          - A symbolic link on the host; the link at C(path) takes over its target.
-          - A target that had to be taken back because of O(requests), or in a run with O(partial), is tried again by a
-            run with O(partial) alone; others warn and leave the link as it is.
+          - A symbolic link on the host. The link at C(path) gets the same target.
+          - If a target was rolled back because of O(requests), or in a run with O(partial), only a run with O(partial)
+            tries it again. Other runs print a warning and do not change the link.
         type: path
       each:
         description:
-          - The entry stands for one file an item. C({key}) in any string of the entry is filled in from the item
-            (C({key.key}) from a dictionary in it, C({item}) with the item itself).
+          - Items. The entry describes one file for each. In every string of the entry, C({key}) is replaced with that
+            key of the item, C({key.key}) with a key of a dictionary in it, and C({item}) with the item itself.
         type: list
         elements: raw
       as:
         description:
-          - Name under which the template sees the item. V(item) when it is left out.
-          - An entry with V(app) belongs to the application with the C(name) of the item.
+          - Name of the variable that has the item in the template. Default is V(item).
+          - With V(app), the entry belongs to the application with the C(name) of the item.
         type: str
       owner:
         description: Name of a user.
@@ -93,96 +94,98 @@ options:
         default: "0644"
       secret:
         description:
-          - The content is not shown in any diff or message.
-          - In what a failing service prints, each value that the file sets is replaced by asterisks, if it is not
-            shorter than 4 characters.
+          - Whether the content is secret. It is not shown in any diff or message.
+          - In the output of a failing service, asterisks replace each value that the file sets, if it has 4 characters
+            or more.
         type: bool
         default: false
       unit:
         description: The unit that reads this file.
         type: str
       verb:
-        description: What the unit has to do when the file changed. A unit that cannot reload is restarted.
+        description: Action on the unit when the file changed. A unit that cannot reload is restarted.
         type: str
         choices: [reload, restart]
       command:
-        description: A command that takes the file over when it changed. It runs after the swap, before all units.
+        description: A command that applies the file when it changed. It runs after the new files are in place, before
+          any unit is reloaded or started.
         type: list
         elements: str
       where:
-        description: Set by the action; how messages name the entry.
+        description: Set by the action. Name of the entry in messages.
         type: str
       applications:
-        description: Set by the action; the application that the entry is about.
+        description: Set by the action. Application that the entry is about.
         type: list
         elements: str
   absent:
     description:
-      - Paths at which nothing shall be, such as a distribution's default site. What was there comes back when the path
-        is left out again.
+      - Paths that must not exist, such as a distribution's default site. The file is restored when the path is no
+        longer listed.
       - A path, or a dictionary with C(path), C(each), and C(unit) and C(verb) as in O(files).
     type: list
     elements: raw
     default: []
   units:
     description:
-      - Units that shall be enabled and active. Units that this part had wanted before and does not any more are stopped
+      - Units that must be enabled and active. Units that an earlier run listed here and this one does not are stopped
         and disabled.
       - A name, or a dictionary with C(name), C(each) and C(proof).
-      - C(proof) is a command (a list of strings) that fails where what the unit has loaded is gone although the unit is
-        active. The unit is reloaded then.
+      - C(proof) is a command (a list of strings). It fails if the unit is active but has lost what it loaded. The unit
+        is then reloaded.
     type: list
     elements: raw
     default: []
   keep:
     description:
-      - Paths that this part no longer wants but must not remove, because another part takes them over with O(take).
-        They stay this part's until then.
-      - A path, or a dictionary with C(path) and C(each). Paths that this part does not have are ignored.
+      - Paths that this component no longer needs but must not remove, because another component takes them over with
+        O(take). This component owns them until then.
+      - A path, or a dictionary with C(path) and C(each). Paths that this component does not own are ignored.
     type: list
     elements: raw
     default: []
   keep_units:
-    description: Like O(keep), for units and the files that belong to them; a name, or a dictionary with C(name) and
+    description: Like O(keep), for units and the files that belong to them. A name, or a dictionary with C(name) and
       C(each).
     type: list
     elements: raw
     default: []
   take:
-    description: Take over wanted paths and units that belong to another part. Without it they are an error.
+    description: Whether to take over listed paths and units that belong to another component. Otherwise they are an
+      error.
     type: bool
     default: false
   replaces:
     description:
-      - Names of other parts from which this one takes over, such as another web server that holds the same port. Those
-        that this host does not have are ignored.
-      - Their units are stopped when all of this part is in place and tested, just before its own units start, and are
-        disabled once these have proved themselves; what this part does not want of their files goes last. When anything
-        fails, their server runs again with all that it had.
+      - Names of components that this one replaces, such as another web server on the same port. Those that this host
+        does not have are ignored.
+      - Their units are stopped when the files of this component are in place and tested, just before its own units
+        start. They are disabled when these units run well. Their files that this component does not need are removed
+        last. If anything fails, all of this is restored and their server runs again.
     type: list
     elements: str
     default: []
   retire:
     description:
-      - Paths and units of other parts that have no use any more once this part is in service, such as the socket of an
-        application that is now reached in another way. A unit takes its files along. They go last; those that no other
-        part has are ignored.
+      - Paths and units of other components that are not needed any more when this component is active, such as the
+        socket of an application that now has another endpoint. The files of a unit are removed with it. They are
+        removed last. Those that no other component owns are ignored.
     type: list
     elements: str
     default: []
   own_sites:
     description:
-      - Sites of the host's operator that the server reads too. A warning names each file with a host name of O(files),
-        because the server uses only one of the two.
+      - Sites of the host's operator that the server reads too. A warning names each file with one of
+        O(own_sites.names), because the server uses only one of the two sites.
     type: dict
     suboptions:
       files:
-        description: Patterns of their paths, such as V(/etc/nginx/sites-enabled/*).
+        description: Patterns of the paths of these files, such as V(/etc/nginx/sites-enabled/*).
         type: list
         elements: str
         required: true
       pattern:
-        description: Regular expression whose first group has the host names of a site.
+        description: Regular expression. Its first group matches the host names of a site.
         type: str
         required: true
       names:
@@ -192,34 +195,35 @@ options:
         required: true
   list:
     description:
-      - Name of the list of applications that O(files) are made from. What a list of another name has set up can change,
-        but a run that would remove an application of it fails. So does one that would remove what an earlier task of
-        the same run has set up. Files name their applications in lines that begin with C(# application NAME).
-      - Where it is left out, everything can be removed.
+      - Name of the list of applications that O(files) describes. A run with another name can change an application that
+        this list set up, but it fails if it would remove one. A run also fails if it would remove an application that
+        an earlier task of the same run set up. Files name their applications in lines that begin with C(# application
+        NAME).
+      - If it is empty, everything can be removed.
     type: str
     default: ""
   partial:
     description:
-      - Only the files and units that are named are looked at, and all else that this part has stays as it is, such as
-        the other applications of a back end when one gets a new release.
-      - What this part does not have on the host yet is an error then.
+      - Whether to check and change only the listed files and units. All others of this component stay as they are, such
+        as the other applications of a back end when one gets a new release.
+      - A file or unit that this component does not own on the host yet is then an error.
     type: bool
     default: false
   health_urls:
     description:
-      - Where O(requests) are made, addresses of web servers as seen from the host; C(endpoint) stands for
+      - Addresses of web servers, as seen from the host, that O(requests) are sent to. C(endpoint) stands for the
         O(requests[].endpoint) of each request that has one.
     type: list
     elements: str
     default: []
   requests:
     description:
-      - What must be answered at each address of O(health_urls) once all this is active; otherwise everything is rolled
-        back. A request is made only if its file changed, and again and again until the processes that had the old file
-        have gone, for at most O(requests[].timeout).
-      - Without O(partial) each application that is started or changed is asked at its endpoint. One that did not answer
-        well before has to answer anything. Web servers are asked only where nothing else changes of what the unit
-        reads, and where they answered well before, as they may have yet to be told of the rest.
+      - Requests that must be answered at each address of O(health_urls) when the change is active. Otherwise everything
+        is rolled back. A request is sent only if its file changed. It is repeated until the processes that had the old
+        file have ended, for at most O(requests[].timeout).
+      - Without O(partial), a request is sent to the endpoint of each application that is started or changed. If an
+        application was not healthy before, any answer is good. Web servers may not have the rest of the change yet. So
+        requests are sent to them only if no other file of the unit changes and if the answer was good before.
     type: list
     elements: dict
     default: []
@@ -229,16 +233,16 @@ options:
         type: path
         required: true
       endpoint:
-        description: Where the application listens itself, C(PROTOCOL+unix://SOCKET) with the path of the socket
-          percent-encoded, for one of the protocols uwsgi, fastcgi, scgi and http.
+        description: Endpoint of the application itself, C(PROTOCOL+unix://SOCKET) with the path of the socket
+          percent-encoded. The protocol is uwsgi, fastcgi, scgi or http.
         type: str
         default: ""
       mount:
-        description: Where the application is mounted, without a slash at the end.
+        description: Mount point of the application, without a slash at the end.
         type: str
         default: ""
       path:
-        description: Path below that.
+        description: Path of the request, below the mount point.
         type: str
         default: /
       host:
@@ -246,46 +250,47 @@ options:
         type: str
       https:
         description:
-          - Ask web servers over TLS, at port 443 of the addresses in O(health_urls), and the application itself as a
-            front end asks it for visitors who use TLS.
+          - Whether to send the request to web servers over TLS, at port 443 of the addresses in O(health_urls). The
+            application itself gets the request as a front end sends it for visitors who use TLS.
         type: bool
         default: false
       status:
-        description: Good answers. When left out, all below 500.
+        description: Statuses that mean healthy. Default is all below 500.
         type: list
         elements: int
       timeout:
-        description: Seconds to wait for each answer, and for the old processes to go.
+        description: Maximum time in seconds for each answer, and for the old processes to end.
         type: int
         default: 30
       unit:
-        description: Unit whose last words a failure quotes.
+        description: Unit whose last output is part of the message about a failure.
         type: str
   listen:
     description:
-      - Where the units listen over TCP, C(port), C(address:port) or C([address]:port). When there is something to
-        change and anybody else but O(units) and what gives way to them listens there already, the task fails before
-        anything is changed, naming that process; a server's own test does not tell.
+      - TCP addresses on which the units listen, C(port), C(address:port) or C([address]:port). If something is to
+        change and another program than O(units) or the components in O(replaces) listens there already, the task fails
+        before anything is changed, and names that program. A server's own test does not find this.
     type: list
     elements: str
     default: []
   closed:
     description:
-      - Endpoints of the socket units, C(address:port) or C([address]:port), that this host itself must not be able to
-        open, because the units deny its address (C(IPAddressDeny=)).
+      - Endpoints of the socket units, C(address:port) or C([address]:port), that must reject connections from this host
+        itself, because the units deny its address (C(IPAddressDeny=)).
       - Before such a socket starts, a throw-away socket on the loopback proves that systemd filters addresses on this
-        host. After the start, this host tries to connect to each of these endpoints. Where a connection succeeds, the
+        host. After the start, this host tries to connect to each of these endpoints. If a connection succeeds, the
         change is rolled back.
     type: list
     elements: str
     default: []
   test:
-    description: How the server tests its configuration before it is in service.
+    description: How the server tests its configuration before it is active.
     type: dict
     suboptions:
       folder:
         description: Folder of the configuration. The changes below it are tested in a copy that a mount namespace shows
-          in its place. Where the host does not allow that, the files are swapped, tested, and put back if that fails.
+          in its place. If the host does not allow that, the test runs with the new files in place, and the old ones are
+          restored if it fails.
         type: path
         required: true
       command:
@@ -294,7 +299,7 @@ options:
         elements: str
         required: true
       scratch:
-        description: Folders that the test may write to; it sees throw-away copies of their folders, without files.
+        description: Folders that the test may write to. It gets temporary copies of these folders, without files.
         type: list
         elements: path
         default: []
@@ -303,14 +308,14 @@ options:
         type: str
       certificates:
         description:
-          - Names of M(pyhost.web.certificates) that the configuration uses. In check mode the test sees a stand-in for
+          - Names of M(pyhost.web.certificates) that the configuration uses. In check mode the test uses a stand-in for
             each one that does not exist yet.
         type: list
         elements: str
         default: []
       accounts:
         description:
-          - Users that the configuration names, each with a group of the same name. In check mode the test sees a
+          - Users that the configuration names, each with a group of the same name. In check mode the test uses a
             stand-in for each one that does not exist yet.
         type: list
         elements: str
@@ -323,7 +328,7 @@ options:
         elements: str
         default: []
   probe:
-    description: Where the server answers its generation once it has loaded it.
+    description: Request that the server answers with its generation when it has loaded the configuration.
     type: dict
     suboptions:
       url:
@@ -334,11 +339,11 @@ options:
         description: Value of the C(Host) header.
         type: str
       timeout:
-        description: Seconds to wait for the new generation.
+        description: Maximum time in seconds until the server answers with the new generation.
         type: int
         default: 10
       log:
-        description: The server's log, whose new lines a failure quotes.
+        description: The server's log. Its new lines are part of the message about a failure.
         type: path
   generation:
     description: Set by the action.
@@ -350,11 +355,11 @@ options:
 extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
-    details: Compares, and tests in a copy where the server is installed, with stand-ins for certificates and accounts
-      that are yet to be made; changes nothing.
+    details: Compares, and tests in a copy if the server is installed. Certificates and accounts that do not exist yet
+      are replaced by stand-ins. Changes nothing.
     support: full
   diff_mode:
-    details: One diff for each file; of a secret one, only that it changed.
+    details: One diff for each file. For a secret one, only the fact that it changed.
     support: full
 """
 
@@ -402,7 +407,7 @@ EXAMPLES = r"""
     units:
       - {name: "pyhost-{name}.service", each: "{{ apps }}"}
 
-- name: Put a new release of one of them in service, if it answers
+- name: Activate a new release of one application if it answers
   pyhost.web.config_set:
     name: backend_uwsgi
     partial: true
@@ -415,35 +420,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: Paths that changed, came or went.
+  description: Paths that were (in check mode, would be) created, changed or removed.
   type: list
   elements: str
   returned: success
   sample: [/etc/nginx/nginx.conf]
 applications:
-  description: Of those paths the ones that name applications (as the messages about errors do), with those whose lines
-    changed.
+  description: Those of the paths that name applications in lines C(# application NAME), each with the applications
+    whose lines changed.
   type: dict
   returned: success
   sample: {/etc/nginx/pyhost/sites/shop.example.conf: [shop]}
 links:
-  description: Of those paths the symbolic links, with their targets C(before) and C(after); empty where there is none.
+  description: Those of the paths that are symbolic links, each with its targets C(before) and C(after). A target is
+    empty if there is no link.
   type: dict
   returned: success
   sample: {/srv/pyhost/shop/current: {before: releases/0a1b2c3d4e5f6789, after: releases/9f86d081884c7d65}}
 removed:
-  description: Those of the paths and units that this host does not have any more.
+  description: Paths and units that were removed from this host.
   type: list
   elements: str
   returned: success
   sample: [/etc/systemd/system/pyhost-blog.service, pyhost-blog.service]
 seconds:
-  description: How long it took, as seen from the controller.
+  description: Duration in seconds, measured on the controller.
   type: float
   returned: success
   sample: 1.2
 units:
-  description: What was done with which unit.
+  description: Action on each unit.
   type: dict
   returned: success
   sample: {nginx.service: reload}
@@ -454,7 +460,7 @@ commands:
   returned: success
   sample: [[systemd-sysusers, /etc/sysusers.d/pyhost.conf]]
 generation:
-  description: Digest of all that was rendered.
+  description: Digest of all files that were rendered.
   type: str
   returned: success
   sample: 0b1d…
@@ -464,7 +470,7 @@ recovered:
   returned: success
   sample: false
 failures:
-  description: Applications that stay as they were, because their change failed; all else is in place.
+  description: Applications that stay as they were, because their change failed. All other changes are active.
   type: list
   elements: str
   returned: failure
@@ -477,17 +483,17 @@ tested:
 file:
   description: File in which the server found an error.
   type: str
-  returned: failure, when the server names it
+  returned: failure, if the server names it
   sample: /etc/nginx/pyhost.d/shop.conf
 line:
   description: Line of that file.
   type: int
-  returned: failure, when the server names it
+  returned: failure, if the server names it
   sample: 12
 application:
   description: Application of that line or unit.
   type: str
-  returned: failure, when it is known
+  returned: failure, if it is known
   sample: shop
 """
 

@@ -12,10 +12,10 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Installs those of the named packages that C(dpkg) does not have. When it has them all, C(apt) does not run at all,
-    so that a converged host stays green while its mirrors are down.
-  - While packages are installed, no service is started (C(/usr/sbin/policy-rc.d)); an existing policy is
-    restored afterwards, also by the next run when this one was interrupted.
+  - Installs those of the named packages that C(dpkg) does not have. If all are installed, C(apt) does not run at all,
+    so a run without changes succeeds while the mirrors are down.
+  - While packages are installed, no service is started (C(/usr/sbin/policy-rc.d)); an existing policy is restored
+    afterwards, or by the next run if this one was interrupted.
 options:
   name:
     description: Names of Debian packages, as C(dpkg-query) knows them (no virtual packages).
@@ -23,16 +23,16 @@ options:
     elements: str
     required: true
   lock_timeout:
-    description: How many seconds to wait for another C(apt) or C(dpkg) to finish.
+    description: Maximum time in seconds to wait for another C(apt) or C(dpkg).
     type: int
     default: 120
 extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.needed]
 attributes:
   check_mode:
-    details: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed. Changes nothing.
     support: full
   diff_mode:
-    details: The names of the packages that come.
+    details: The names of the packages that are installed.
     support: full
 """
 
@@ -54,12 +54,12 @@ installed:
   returned: success
   sample: [nginx-light]
 seconds:
-  description: How long it took.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 4.2
 debian:
-  description: Debian's release; empty where it has no number yet.
+  description: Debian's release. Empty if it has no number yet.
   type: str
   returned: success
   sample: "13"

@@ -11,21 +11,21 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - A release is a folder C(/srv/pyhost/NAME/releases/ID) with C(code), C(venv) and C(public) (the static files). The
-    ID is a digest of all that makes it; where a complete release with that ID exists, nothing is done.
-  - First everything is checked for all applications, and all problems are reported at once. Then what is missing is
-    built, then the link C(/srv/pyhost/NAME/next) of every application is pointed to its release. When a build fails,
-    the others are finished, but no link is changed, and nothing half-made stays.
-  - Whatever comes from outside (git, package builds, setup steps, the import of the application) runs as the
-    application's user in a systemd sandbox. A complete release belongs to root.
-  - Values of O(apps[].env) and O(build_env) never appear in results or errors; where they are longer than 3 characters,
-    they are masked in the output of commands, and so are their lines and the passwords of addresses in them.
-  - A user and password in the address of a repository, a package index or a requirement are handed to git by a
-    credential helper, and to pip and uv by a netrc file. They are in no argument of any process.
+  - A release is a folder C(/srv/pyhost/NAME/releases/ID) with C(code), C(venv) and C(public) (the static files). The ID
+    is a digest of all that it is built from. If a complete release with that ID exists, nothing is done.
+  - First all applications are checked, and all problems are reported at once. Then the missing releases are built. Then
+    the link C(/srv/pyhost/NAME/next) of every application is set to its release. If a build fails, the others are
+    finished, but no link is changed, and no incomplete release is kept.
+  - All external code (git, package builds, setup steps, the import of the application) runs as the application's user
+    in a systemd sandbox. A complete release belongs to root.
+  - Values of O(apps[].env) and O(build_env) never appear in results or errors. If they are longer than 3 characters,
+    they are masked in the output of commands, as are their lines and the passwords in URLs.
+  - Users and passwords in URLs of repositories, package indexes and requirements are in no argument of any process. git
+    gets them from a credential helper, pip and uv from a netrc file.
   - Needs root on a host with systemd and D-Bus.
 options:
   apps:
-    description: The applications whose releases there must be.
+    description: Applications whose releases the module builds.
     type: list
     elements: dict
     default: []
@@ -39,7 +39,8 @@ options:
         type: str
         required: true
       source:
-        description: Where the code comes from; left out, the code folder is empty and the application is a package.
+        description: Origin of the code. By default the code folder is empty, and the application is one of its
+          requirements.
         type: dict
         suboptions:
           git:
@@ -54,38 +55,38 @@ options:
             default: HEAD
           path:
             description:
-              - Folder on the controller. A relative one lies beside the inventory or, if there is none, beside the
+              - Folder on the controller. A relative path is relative to the inventory or, if there is none, to the
                 playbook.
               - Not sent are C(.git), C(.hg), C(.svn), C(.tox), C(.venv), C(__pycache__), C(node_modules), C(*.pyc).
-              - Not sent either, and listed in a warning when the folder is sent, are files with names that people use
-                for secrets and local databases (C(.env), C(*.pem), C(*.key), C(id_rsa*), C(*.sqlite3), C(secrets.*)
-                and others, see docs/security.md), what the C(.gitignore) files of the folder and of the repository
-                around it leave out, whether git has the file or not, and what C(.pyhostignore) files leave out.
-              - A C(.pyhostignore) has git's syntax and the last word. With C(!/certs/ca.pem) it lets one file in.
+              - Not sent either are files with names that people use for secrets and local databases, such as C(.env),
+                C(*.pem), C(id_rsa*) and C(*.sqlite3) (see docs/security.md). Nor are files that C(.pyhostignore) files
+                exclude, or the C(.gitignore) files of the folder and of the repository around it, whether git tracks
+                them or not. A warning lists these files when the folder is sent.
+              - A C(.pyhostignore) has git's syntax and overrides all other rules. C(!/certs/ca.pem) includes one file.
             type: path
           archive:
             description:
-              - URL of a tar or zip archive that the host fetches, or a file on the controller, looked for as
-                O(apps[].source.path).
-                A single folder at its top is left out.
-              - Without O(apps[].source.checksum), another content behind the same URL is not noticed.
+              - URL of a tar or zip archive that the host fetches, or a file on the controller. A relative path is
+                relative to the same folder as O(apps[].source.path). If all files are in one top folder, its content is
+                used.
+              - Without O(apps[].source.checksum), new content at the same URL is not noticed.
             type: str
           checksum:
             description: Digest of the archive, C(sha256:) and 64 hexadecimal digits.
             type: str
           digest:
-            description: Digest of what is on the controller; filled in by the action.
+            description: Set by the action. Digest of the folder or file on the controller.
             type: str
       requirements:
         description:
           - Lines as pip reads them, relative to the code folder.
-          - Left out, C(-r requirements.txt) where the code has it, else C(.) where it has a C(pyproject.toml) or
+          - Default is C(-r requirements.txt) if the code has that file, else C(.) if it has a C(pyproject.toml) or
             C(setup.py), else nothing.
-          - An empty list installs nothing; where the server wants nothing either, the venv has no pip.
+          - An empty list installs nothing. If the server needs nothing either, the venv has no pip.
         type: list
         elements: str
       server_requirements:
-        description: What the back end needs in the venv, installed beside the application's own requirements.
+        description: Packages that the back end needs in the venv, in addition to those of the application.
         type: list
         elements: str
         default: []
@@ -95,8 +96,8 @@ options:
         default: python3
       setup:
         description:
-          - Steps that run one after the other in the code folder before the release is sealed, with the venv first in
-            E(PATH), O(apps[].env), and the data folder as E(STATE_DIRECTORY) and E(HOME).
+          - Steps that run in this order in the code folder before the release is complete. The venv is first in
+            E(PATH), the data folder is E(STATE_DIRECTORY) and E(HOME), and O(apps[].env) is set.
         type: list
         elements: dict
         default: []
@@ -106,47 +107,48 @@ options:
             type: str
             required: true
           once:
-            description: Run it only where O(apps[].run_once_steps) is true.
+            description: Whether to run it only if O(apps[].run_once_steps) is true.
             type: bool
             default: false
       build_timeout:
-        description: Seconds that one step of the build may take.
+        description: Maximum time in seconds for one step of the build.
         type: int
         default: 1800
       static:
         description:
           - Static files by URL. Relative paths are taken from the code folder after the setup steps and published under
-            C(public), readable for the front end; absolute ones are left alone.
+            C(public), readable for the front end. Files with absolute paths are not changed.
         type: dict
         default: {}
       env:
-        description: Environment of the application; for its setup steps and the import check.
+        description: Environment variables for the setup steps and for the test of the application.
         type: dict
         default: {}
       wsgi:
         description: >-
-          The callable, C(module:callable), that must be importable and answer O(apps[].health); left out, nothing is
-          tried.
+          WSGI callable, C(module:callable), that must be importable and answer O(apps[].health). Without it, the
+          application is not tested.
         type: str
       network:
-        description: Whether it may open network connections when it is tried, as it may when it runs.
+        description: Whether the application may open network connections in this test, as it may when it runs.
         type: bool
         default: false
       jit:
-        description: Whether it may make machine code and run it when it is tried, as it may when it runs.
+        description: Whether the application may create machine code and run it in this test, as it may when it runs.
         type: bool
         default: false
       proc:
-        description: Whether it may read the files of C(/proc) about the host when it is tried, as it may when it runs.
+        description: Whether the application may read the host's files in C(/proc) in this test, as it may when it runs.
         type: bool
         default: false
       writable_paths:
-        description: Folders that setup steps may write, and the application when it is tried, beside its data folder.
+        description: Folders that setup steps and the test of the application may write to, in addition to its data
+          folder.
         type: list
         elements: str
         default: []
       limits:
-        description: What each step of a build, and the trial, may use.
+        description: Limits of each step of a build, and of the test of the application.
         type: dict
         default: {}
         suboptions:
@@ -161,15 +163,15 @@ options:
             type: str
       health:
         description:
-          - The request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the
-            Host header), C(status) (a list of codes; left out, all below 500) and C(timeout) (seconds, also for the
-            import).
+          - Request that a new release must answer before it is complete. Keys are C(path), C(mount), C(host) (the Host
+            header), C(status) (a list of statuses, by default all below 500) and C(timeout) (in seconds, for import and
+            answer together).
         type: dict
         default: {}
       keep:
         description:
-          - How many complete releases are kept; the live one and the next one always are, and so is the one that was
-            live before.
+          - Number of complete releases that are kept. The live one, the next one and the one that was live before are
+            always kept.
         type: int
         default: 5
       run_once_steps:
@@ -178,54 +180,55 @@ options:
         default: true
   build_env:
     description:
-      - Environment of all build commands, for example E(PIP_INDEX_URL), E(PIP_CERT), E(HTTPS_PROXY). What pip knows is
-        handed to uv by its names for it. Archives are fetched with its proxies and certificates too.
+      - Environment of all build commands, for example E(PIP_INDEX_URL), E(PIP_CERT), E(HTTPS_PROXY). Variables of pip
+        are passed to uv under uv's names. Archives are fetched with the same proxies and certificates.
     type: dict
     default: {}
   installer:
     description:
-      - V(auto) takes uv where the host has it in its path, else pip. V(uv) installs it from the package index for the
-        application alone where the host does not have it.
+      - V(auto) uses uv if the host has it in its path, else pip. V(uv) installs uv from the package index for the
+        application alone if the host does not have it.
     type: str
     choices: [auto, uv, pip]
     default: auto
   hand_over:
     description:
-      - Whether an application whose C(user) changes gets its data handed over. It is stopped before that, and is down
-        until the new release is live. If no release can be built, the data is given back and it starts again.
+      - Whether to give the data of an application to its new account if its C(user) changes. The application is stopped
+        before that, and is down until the new release is live. If no release can be built, the old account gets the
+        data again and the application starts again.
       - If V(false), a changed C(user) is a problem.
     type: bool
     default: true
   absent:
-    description: Names of applications of which all but the data is removed.
+    description: Names of applications that are removed. Their data is kept.
     type: list
     elements: str
     default: []
   purge:
     description:
-      - Those of O(absent) whose data goes too. What still runs as their account is killed. The account is locked, but
-        stays, so that no other one ever gets its numbers; one that the role C(app) did not make, or that other
-        applications have, is left alone.
+      - Names in O(absent) whose data is removed too. All processes of their accounts are killed. The accounts are
+        locked but kept, so that no other account ever gets their IDs. An account that the role C(app) did not create,
+        or that other applications use, is not changed.
     type: list
     elements: str
     default: []
   rollback:
     description:
-      - Applications to roll back, each with the ID of an earlier release, or with nothing for the one that was live
-        before. Nothing is built and nothing is tried; C(next) is pointed to it.
-      - A later task with the application in O(apps) points C(next) to the release that it describes.
+      - Applications to roll back, each with the ID of an earlier release. An empty string selects the release that was
+        live before. Nothing is built or tested. C(next) is set to that release.
+      - A later task with the application in O(apps) sets C(next) to the release that it describes.
     type: dict
     default: {}
   web_group:
-    description: Group of the front end, which alone may read C(public).
+    description: Group of the front end. Only it may read C(public).
     type: str
     default: www-data
   uploads:
-    description: Files on the host by the digest of the source that they bring; filled in by the action.
+    description: Set by the action. Files on the host, by the digest of the source that they contain.
     type: dict
     default: {}
   problems:
-    description: What the action found on the controller; reported with all the others.
+    description: Set by the action. Problems on the controller, which are reported with all others.
     type: list
     elements: str
     default: []
@@ -233,11 +236,11 @@ extends_documentation_fragment: [pyhost.web._attributes, pyhost.web._attributes.
 attributes:
   check_mode:
     details:
-      - Reports which releases would be built; asks git repositories for their branches, and changes nothing. What a run
-        may bring before it comes here (accounts, git, interpreters) is a warning.
+      - Reports which releases would be built. Reads the branches of git repositories, and changes nothing. If an
+        account, git or an interpreter is missing that an earlier task may install, it prints a warning.
     support: full
   diff_mode:
-    details: The releases that C(next) points to.
+    details: The targets of C(next) before and after.
     support: full
 """
 
@@ -278,10 +281,10 @@ releases:
   returned: success
   contains:
     release:
-      description: ID of the release; empty in check mode while it cannot be known.
+      description: ID of the release. Empty in check mode if it is not known yet.
       type: str
     built:
-      description: Whether this run built it, or would do so.
+      description: Whether this run built it, or in check mode would build it.
       type: bool
     revision:
       description: Commit, digest or URL of the source.
@@ -289,25 +292,26 @@ releases:
   sample:
     shop: {release: 0a1b2c3d4e5f6789, built: true, live: 9f86d081884c7d65, revision: "sha256:9f86d0…"}
 removed:
-  description: Folders that went and accounts that were locked, for O(absent), O(purge) and O(apps[].keep).
+  description: Folders that were removed and accounts that were locked, because of O(absent), O(purge) and
+    O(apps[].keep).
   type: list
   elements: str
   returned: success
 sizes:
-  description: What those folders that went for O(absent) and O(purge) held on the disk, in bytes.
+  description: Sizes in bytes of the folders that were removed because of O(absent) and O(purge).
   type: dict
   returned: success
   sample: {/var/lib/pyhost/shop: 12582912}
 seconds:
-  description: How long it took, as seen from the controller.
+  description: Duration in seconds, measured on the controller.
   type: float
   returned: success
   sample: 12.3
 msg:
-  description: On failure, every problem with the application and the key or step that it belongs to.
+  description: All problems, each with the application and the key or step.
   type: str
   returned: failure
-  sample: "app shop: python: 'python3.14' is no interpreter of this host; choose among (python3.13)"
+  sample: "app shop: source.git: this host has no git. Install the package git in an earlier task."
 """
 
 import asyncio

@@ -11,38 +11,37 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Reads C(pyhost_apps), C(pyhost_apps__ANYTHING), C(pyhost_app_defaults), C(pyhost_frontend) and the other
-    C(pyhost_) variables of all hosts in the inventory and returns what each host has to run and to publish.
+  - Reads C(pyhost_apps), C(pyhost_apps__ANYTHING), C(pyhost_app_defaults), C(pyhost_frontend) and the other C(pyhost_)
+    variables of all hosts in the inventory and returns what each host runs and publishes.
   - Runs on the controller, connects to no host and needs no facts, so a front end knows its back ends also under
     C(--limit).
-  - Fails with every problem of the whole inventory at once, each with the path of the value, what it is and what
-    would be right.
+  - Reports all problems of the whole inventory at once, each with the path of the value, what is wrong and what to do.
 options:
   preset:
     description:
-      - Keys that lie under every host's C(pyhost_app_defaults), such as C(backend), and variables that lie under its
-        own, such as C(pyhost_frontend).
+      - Defaults for keys in C(pyhost_app_defaults) of every host, such as C(backend), and for variables of every host,
+        such as C(pyhost_frontend). The inventory overrides them.
     type: dict
     default: {}
   run:
     description:
-      - The playbook. With V(deploy) and V(rollback) the models are about the applications that C(pyhost_only) names,
-        which V(rollback) needs.
-      - With V(site) and V(deploy), the files of the controller that the playbook will read are looked at, too.
-      - Variables that are given with C(-e) to other playbooks than this are an error.
+      - The playbook. With V(deploy) and V(rollback), the models contain only the applications in C(pyhost_only).
+        V(rollback) requires it.
+      - With V(site) and V(deploy), the files on the controller that the playbook will read are checked too.
+      - A variable that is given with C(-e) and that only other playbooks use is an error.
     type: str
     choices: [site, deploy, rollback, status]
     default: site
 notes:
   - Run it once for all hosts (C(run_once), as in the playbook C(site)) and register the result.
-  - The result holds the applications' secrets. It is registered whole, but not printed.
+  - The result contains the applications' secrets. It can be registered, but is not printed.
 extends_documentation_fragment: pyhost.web._attributes.controller
 attributes:
   check_mode:
     details: Runs the same in check mode.
     support: full
   idempotent:
-    details: Changes nothing, ever.
+    details: Never changes anything.
     support: full
 """
 
@@ -64,44 +63,44 @@ hosts:
   type: dict
   contains:
     apps:
-      description: Releases that the host holds, items of C(app_apps).
+      description: Releases that the host has, items of C(app_apps).
       type: list
       elements: dict
     retired:
-      description: Units and files of applications that no way to run them needs any more, if the host has them.
+      description: Units and files of applications that are not needed any more. They are removed if the host has them.
       type: list
       elements: str
     absent:
-      description: Names of applications that are to be removed.
+      description: Names of applications to remove.
       type: list
       elements: str
     purge:
-      description: Names of applications whose data is to be removed too.
+      description: Names of applications whose data is removed too.
       type: list
       elements: str
     backends:
-      description: Processes by back end, items of C(backend_uwsgi_apps) and its siblings.
+      description: Applications to run by back end, items of C(backend_uwsgi_apps) and the lists of the other back ends.
       type: dict
     frontend:
-      description: The front end of the host, empty where it runs none.
+      description: The front end of the host. Empty if it has none.
       type: str
     replaced:
-      description: Roles whose server the host has no use for, if it has it; all front ends where it runs none.
+      description: Front-end roles whose server the host does not need. If the host has no front end, all of them.
       type: list
       elements: str
     sites:
-      description: Sites that the host publishes, items of C(frontend_nginx_sites) and its siblings.
+      description: Sites that the host publishes, items of C(frontend_nginx_sites) or the list of another front end.
       type: list
       elements: dict
     urls:
-      description: What a visitor can ask, by application.
+      description: URLs that visitors can open, with the application of each.
       type: list
       elements: dict
     settings:
       description: The host's other settings, without their prefix.
       type: dict
     warnings:
-      description: What is possible, but perhaps not what somebody expects; the same for all hosts.
+      description: Warnings about settings that may not do what you expect. The same for all hosts.
       type: list
       elements: str
 """

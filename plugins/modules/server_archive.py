@@ -12,10 +12,11 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Takes the server from what the user has of it, an archive of an installed tree, a C(.deb) or packages of a
-    repository that the host knows, or finds the one that is there; then checks its version.
-  - A tree is unpacked beside the old one and changes places with it. Where the new one does not run, the old one stays.
-  - Nothing is started while packages come, as with M(pyhost.web.packages).
+  - Installs the server from an archive of an installed server, a C(.deb), or packages of a repository that the host
+    uses. If none is given, uses the server that is installed already. Then checks its version.
+  - An archive is unpacked beside the old tree and then replaces it. If the new server does not run, the old one is
+    kept.
+  - No service is started while packages are installed, as with M(pyhost.web.packages).
 options:
   program:
     description: Name of the server's program.
@@ -23,17 +24,17 @@ options:
     required: true
   prefix:
     description:
-      - Folder that the tree was made for. Of an archive only what is below it is taken, so configuration and data that
-        the archive may hold besides stay out. The program is in its C(sbin).
+      - Folder for which the server was built. Only files below it are unpacked from an archive, so configuration and
+        data elsewhere in the archive are not used. The program is in its C(sbin).
     type: path
     required: true
   places:
-    description: Folders where the program may be besides.
+    description: Other folders in which to search for the program.
     type: list
     elements: path
     default: [/usr/local/sbin, /usr/sbin]
   packages:
-    description: Names of Debian packages that bring the server, or what an archive or C(.deb) of it needs.
+    description: Names of Debian packages, of the server itself or of what an archive or C(.deb) needs.
     type: list
     elements: str
     default: []
@@ -44,38 +45,38 @@ options:
     description: URL of a C(.deb) that the host fetches, or a file on the controller.
     type: str
   checksum:
-    description: Digest of O(archive) or O(deb), C(sha256:) and 64 hexadecimal digits. Obligatory for a URL.
+    description: Digest of O(archive) or O(deb), C(sha256:) and 64 hexadecimal digits. Required for a URL.
     type: str
   version_command:
-    description: Program beside the server's, and its arguments, that print the version.
+    description: Program in the folder of the server's program, and its arguments, that prints the version.
     type: list
     elements: str
     required: true
   minimum:
-    description: The oldest version that will do.
+    description: Oldest version that is accepted.
     type: str
     required: true
   advice:
-    description: Message for users where there is no server and no source of one.
+    description: Error message if the server is not installed and no source of it is given.
     type: str
     required: true
   needs:
-    description: Programs that the host must have besides, each with the message for users where it is missing.
+    description: Other programs that the host must have, each with the error message if it is missing.
     type: dict
     default: {}
   digest:
-    description: Set by the action, of a file on the controller.
+    description: Set by the action. Digest of a file on the controller.
     type: str
   upload:
-    description: Set by the action.
+    description: Set by the action. Copy of that file on the host.
     type: path
 extends_documentation_fragment: pyhost.web._attributes
 attributes:
   check_mode:
-    details: Reports what would be installed, and touches nothing.
+    details: Reports what would be installed. Changes nothing.
     support: full
   diff_mode:
-    details: What comes.
+    details: The names of the packages and the archive that are installed.
     support: full
 """
 
@@ -87,7 +88,7 @@ EXAMPLES = r"""
     archive: files/cherokee.tar.gz
     version_command: [cherokee-worker, -V]
     minimum: 1.2.104
-    advice: this host has no Cherokee; give an archive of an installed tree
+    advice: Debian does not package Cherokee. Set archive to an archive of an installed Cherokee.
 """
 
 RETURN = r"""
@@ -97,18 +98,18 @@ program:
   returned: success
   sample: /opt/cherokee/sbin/cherokee
 version:
-  description: Version of the server, and what it came from; in check mode empty where it is not there yet.
+  description: Version of the server, and the digest of its archive. In check mode empty if it is not installed yet.
   type: str
   returned: success
   sample: 1.2.104
 installed:
-  description: What was (in check mode, would be) installed, packages and the archive.
+  description: Packages and the archive that were (in check mode, would be) installed.
   type: list
   elements: str
   returned: success
   sample: [https://example.org/cherokee.tar.gz]
 seconds:
-  description: How long it took, as seen from the controller.
+  description: Duration in seconds, measured on the controller.
   type: float
   returned: success
   sample: 31.5

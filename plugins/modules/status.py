@@ -6,27 +6,27 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: status
-short_description: Check what a host runs, and what is left on it
+short_description: Report what a host runs, and what removed applications left on it
 version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Reads systemd, the manifests, the releases and the cgroups of all applications at once, and asks every application
-    that the host publishes for its C(health), through the front end and with its name in the C(Host) header.
-  - Lists what belongs to applications that the model of this host does not have.
-  - Changes nothing. Needs root, as the manifests belong to it.
+  - Reads systemd, the manifests, the releases and the cgroups of all applications at once. Sends the C(health) request
+    of every application that the host publishes, through the front end and with its name in the C(Host) header.
+  - Lists files, units and accounts of applications that the model of this host does not have.
+  - Changes nothing. Needs root, because the manifests belong to root.
 options:
   hosts:
-    description: The models of all hosts, as M(pyhost.web.resolve) returns them. Only what is needed reaches the host,
-      and no secret.
+    description: The models of all hosts, as M(pyhost.web.resolve) returns them. Only the values that are needed are
+      sent to the host, and no secret.
     type: dict
   url:
-    description: Where the front end of this host answers, as seen from the host. The default is C(pyhost_probe_url) of
-      the model.
+    description: URL at which the front end of this host answers, as seen from the host. Default is C(pyhost_probe_url)
+      of the model.
     type: str
   done:
-    description: What tasks of this run have registered, by the names of the variables. It does not reach the host, and
-      comes back with the rest, for C(format=summary) of M(pyhost.web.status_report).
+    description: Results that tasks of this run registered, by the names of the variables. They are not sent to the
+      host. They are returned for C(format=summary) of M(pyhost.web.status_report).
     type: dict
     default: {}
   wanted:
@@ -38,10 +38,10 @@ attributes:
     details: Runs the same in check mode.
     support: full
   diff_mode:
-    details: Has nothing to show.
+    details: Nothing changes.
     support: none
   idempotent:
-    description: Changes nothing, ever.
+    description: Never changes anything.
     support: full
 seealso:
   - module: pyhost.web.status_report
@@ -67,37 +67,37 @@ applications:
   returned: success
   contains:
     release:
-      description: ID of the release in service; empty where there is none.
+      description: ID of the live release. Empty if there is none.
       type: str
     since:
-      description: When that release came into service, in UTC.
+      description: Time at which that release went live, in UTC.
       type: str
     next:
-      description: ID of the release that the last build made; another one than in service is still to come into it.
+      description: ID of the release that the last build created. If it is not the live one, it did not go live yet.
       type: str
     releases:
-      description: How many complete releases the host keeps.
+      description: Number of complete releases on the host.
       type: int
     backend:
-      description: The back end that has the application; empty where none has.
+      description: The back end that runs the application. Empty if none does.
       type: str
     protocol:
-      description: What it speaks.
+      description: Protocol of the back end.
       type: str
     unit:
-      description: Its service; empty where the front end runs the processes.
+      description: Its service. Empty if the front end runs the processes.
       type: str
     state:
-      description: What the service does, such as V(running), V(failed), V(auto-restart), or V(missing).
+      description: State of the service, such as V(running), V(failed), V(auto-restart), or V(missing).
       type: str
     processes:
-      description: How many processes it has.
+      description: Number of processes.
       type: int
     memory:
-      description: Their memory in bytes; empty where systemd does not count it.
+      description: Memory of the processes in bytes. Empty if systemd does not count it.
       type: int
     restarts:
-      description: How often systemd started the service again by itself since somebody started it.
+      description: How often systemd restarted the service by itself since it was last started.
       type: int
   sample:
     shop:
@@ -118,34 +118,34 @@ front_ends:
   returned: success
   sample: {nginx: {unit: nginx.service, state: running, version: 1.26.3-3+deb13u1}}
 certificates:
-  description: By site, the C(end) of its certificate in UTC, and whether it is only a self-signed C(stand_in).
+  description: By site, the C(end) of its certificate in UTC, and whether it is a self-signed C(stand_in).
   type: dict
   returned: success
   sample: {shop.example.org: {end: "2027-02-21T03:20:00Z", stand_in: false}}
 health:
-  description: What each application answered now that this host publishes or, at its endpoint, that it runs for front
-    ends on other hosts. C(status) is empty where C(error) says why there is none.
+  description: Answers of the applications that this host publishes, and, at their endpoints, of those that it runs for
+    front ends on other hosts. If there is no answer, C(status) is empty and C(error) has the reason.
   type: dict
   returned: success
   sample: {shop: {status: 200, seconds: 0.012, error: ""}}
 seconds:
-  description: How long it took, as seen from the controller.
+  description: Duration in seconds, measured on the controller.
   type: float
   returned: success
   sample: 0.4
 orphans:
-  description: What belongs to applications that the model of this host does not have.
+  description: Files, units and accounts of applications that the model of this host does not have.
   type: list
   elements: dict
   returned: success
   sample: [{kind: data, name: /var/lib/pyhost/old, application: old}]
 done:
-  description: What matters of O(done).
+  description: The values of O(done) that the summary needs.
   type: dict
   returned: success
   sample: {}
 guard:
-  description: V(missing) where the host needs an nftables table that guards its endpoints, and has none.
+  description: V(missing) if the host needs the nftables table that protects its endpoints, and does not have it.
   type: str
   returned: success
   sample: ""
@@ -156,7 +156,7 @@ open:
   returned: success
   sample: []
 interrupted:
-  description: Parts whose last transaction was killed; the next run heals them.
+  description: Components whose last run was interrupted. The next run recovers them.
   type: list
   elements: str
   returned: success

@@ -11,7 +11,7 @@ version_added: 1.0.0
 author:
   - pyhost.web contributors (@pyhost)
 description:
-  - Compares what M(pyhost.web.status) found on every host with the model, and prints one table for all of them, or
+  - Compares the results of M(pyhost.web.status) for every host with the model. Prints one table for all of them, or
     writes JSON or one self-contained HTML page with a picture of the topology.
   - Runs on the controller and connects to no host.
 options:
@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   results:
-    description: What M(pyhost.web.status) returned, by host. One that was unreachable or failed is told as such.
+    description: Results of M(pyhost.web.status), by host. The report names hosts that were unreachable or failed.
     type: dict
     required: true
   failed:
@@ -30,18 +30,18 @@ options:
     default: []
   format:
     description:
-      - What is made of it. A table, JSON and a summary are printed where O(file) is left out.
-      - A summary tells what the tasks were about that C(done) in O(results) has, in check mode what they would change.
+      - Format of the report. A table, JSON and a summary are printed if O(file) is not set.
+      - V(summary) lists what the tasks in C(done) of O(results) changed, in check mode what they would change.
     type: str
     choices: [table, json, html, summary]
     default: table
   file:
-    description: File on the controller to write, relative to the folder of the command. For V(html)
-      C(pyhost-status.html) where it is left out. In check mode nothing is written.
+    description: File to write on the controller, relative to the current folder. Default for V(html) is
+      C(pyhost-status.html). In check mode nothing is written.
     type: path
   strict:
-    description: Fail, after all is told, when something is not healthy or differs from the inventory. What only was
-      left on a host is no failure.
+    description: Whether to fail after the report if something is not healthy or differs from the inventory. What
+      removed applications left on a host is not a failure.
     type: bool
     default: false
 notes:
@@ -49,7 +49,7 @@ notes:
 extends_documentation_fragment: pyhost.web._attributes.controller
 attributes:
   check_mode:
-    details: Prints the same, and writes no file.
+    details: Prints the same, but does not write a file.
     support: full
   idempotent:
     details: A file is written each time, as it contains the time.
@@ -68,7 +68,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 file:
-  description: The file that was written; empty where the report was printed.
+  description: File that was written. Empty if the report was printed.
   type: str
   returned: success
   sample: /home/me/pyhost-status.html
@@ -78,11 +78,11 @@ healthy:
   returned: success
   sample: true
 problems:
-  description: What is not healthy or differs from the inventory.
+  description: Everything that is not healthy or differs from the inventory.
   type: list
   elements: str
   returned: success
-  sample: ["web1: blog: pyhost-blog.service is failed"]
+  sample: ["web1: nginx.service is failed. `journalctl --unit nginx.service` on the host shows why."]
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -10,7 +10,7 @@ import typing as t
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..module_utils._contents import file_digest
+from ..module_utils._contents import file_digest, wrong_checksum
 from ._keys.key import Problem
 from ._model.inventory import Needed, Pair
 from ._source_folder import FolderError, find, source
@@ -59,7 +59,7 @@ def _complaint(path: Path, one: Needed) -> str:
     except OSError as error:
         return f"{error.filename or path} cannot be read: {error.strerror}. Check its permissions."
     if one.checksum and digest != one.checksum:
-        return f"{path} has {digest}, not {one.checksum}. Get the file again, or correct the digest."
+        return wrong_checksum(path, digest, one.checksum)
     return ""
 
 
@@ -70,13 +70,16 @@ def pair_problems(pairs: Iterable[Pair], warn: Callable[[str], None]) -> Iterato
         if certificate is None:
             yield Problem(f"{one.path}.certificate", "this is not a certificate in PEM form. Check the text.")
         if not key:
-            yield Problem(f"{one.path}.key", "this is not a PEM private key without a password. Check the text.")
+            yield Problem(
+                f"{one.path}.key",
+                "this is not a private key in PEM form, or it has a password. Write a PEM key without a password.",
+            )
         if certificate and key:
             if _encoded(certificate.public_key()) != key:
                 yield Problem(
                     f"{one.path}.key",
-                    "it does not belong to the first certificate. Write the key of that one, and the site's certificate"
-                    " before those of its issuers.",
+                    "this key does not belong to the first certificate in `certificate`. Write the site's certificate"
+                    " first, those of its issuers after it, and here the key of the site's certificate.",
                 )
             for doubt in _doubts(certificate, one.domains):
                 warn(f"{one.path}.certificate: {doubt}")
@@ -105,7 +108,7 @@ def _doubts(certificate: x509.Certificate, domains: Sequence[str]) -> Iterator[s
     """Yield why browsers would warn of a certificate."""
     end = certificate.not_valid_after_utc
     if end < datetime.datetime.now(datetime.UTC):
-        yield f"it expired on {end:%Y-%m-%d}, so browsers warn visitors. Replace it."
+        yield f"the certificate expired on {end:%Y-%m-%d}, so browsers warn visitors. Replace it."
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         covered = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
@@ -113,4 +116,4 @@ def _doubts(certificate: x509.Certificate, domains: Sequence[str]) -> Iterator[s
         covered = set()
     missing = [name for name in domains if not {name, f"*.{name.partition('.')[2]}"} & covered]
     if missing:
-        yield f"it is not for {', '.join(missing)}, so browsers warn visitors. Replace it."
+        yield f"the certificate does not cover {', '.join(missing)}, so browsers warn visitors. Replace it."

@@ -58,8 +58,8 @@ def source(folder: Path) -> Source:
     for parts, target in links.items():
         if target.startswith("/") or leads_out(parts, links):
             raise FolderError(
-                f"the link '{'/'.join(parts)}' leads out of the folder, to '{target}'. Replace it by a copy, or remove"
-                " it."
+                f"the link '{'/'.join(parts)}' leads out of the folder, to '{target}'. Replace it with a copy, or"
+                " remove it."
             )
     return found
 

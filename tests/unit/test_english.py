@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import typing as t
 from collections.abc import Iterable, Iterator
@@ -67,6 +68,7 @@ def _words(text: str) -> list[str]:
 
 def _without_code(text: str) -> str:
     """Return a text in which code and addresses are one word each."""
+    text = re.sub(r"\b[A-Z]\([^()]*(\([^()]*\))?[^()]*\)", "CODE", text)
     text = re.sub(r"(`+).*?\1", "CODE", text, flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)", "]", text)
     return re.sub(r"<https?:[^>]*>|https?://\S+", "URL", text)
@@ -153,6 +155,26 @@ def _keys(keys: Iterable[Key], path: str = "") -> Iterator[tuple[str, Key]]:
         yield from _keys(key.options, f"{path}{key.name}.")
 
 
+def _documentation() -> Iterator[tuple[str, str]]:
+    """Yield the texts in the documentation of modules and plugins, with where each one is."""
+    for path in sorted(ROOT.glob("plugins/*/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                name = ast.unparse(node.targets[0])
+                if name in ("DOCUMENTATION", "RETURN", "NEEDED", "CONTROLLER"):
+                    yield from _texts(yaml.safe_load(str(node.value.value)), f"{path.stem}: {name}")
+    for path in sorted(ROOT.glob("plugins/filter/*.yml")):
+        yield from _texts(yaml.safe_load(path.read_text()), path.stem)
+
+
+def _texts(value: t.Any, path: str) -> Iterator[tuple[str, str]]:
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if name in ("short_description", "description", "details", "notes") and not isinstance(inner, dict):
+            yield from ((f"{path}.{name}", text) for text in (inner if isinstance(inner, list) else [inner]))
+        else:
+            yield from _texts(inner, f"{path}.{name}")
+
+
 KEYS = dict(
     [
         *_keys(APP),
@@ -160,6 +182,7 @@ KEYS = dict(
         *((f"{role}: {path}", key) for role, row in ROLES.items() for path, key in _keys(row.variables)),
     ]
 )
+DOCUMENTATION = list(_documentation())
 MESSAGES = [line for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
 NOTES = sorted([*ROOT.glob("changelogs/fragments/*.y*ml"), ROOT / "changelogs" / "changelog.yaml", ROOT / "galaxy.yml"])
 
@@ -205,6 +228,11 @@ def test_a_description_is_plain(path: str) -> None:
     assert (KEYS[path].type == "bool") == description.startswith("Whether to "), description
 
 
+@pytest.mark.parametrize(("where", "text"), DOCUMENTATION)
+def test_the_documentation_of_a_plugin_is_plain(where: str, text: str) -> None:
+    assert _words(text) + _too_long(text) == [], where
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_describes_itself_plainly(role: str) -> None:
     for text in (ROLES[role].short, ROLES[role].description):
@@ -231,6 +259,7 @@ def test_release_notes_are_plain(path: Path) -> None:
         ("It goes live `without a word`.", ""),
         ("Cherokee refuses new connections.", ""),
         ("A [link](refused.md) is no prose.", ""),
+        ("It reads C(words(1)) and O(told).", ""),
         ("Left out: 5.", "'Left out'"),
         ("The\npassword's word.", "'word'"),
     ],

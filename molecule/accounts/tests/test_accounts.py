@@ -125,7 +125,7 @@ def test_another_user() -> None:
         assert "shop" in text
     assert _answers("shop.example") == {200}
     for text in _rejected(shop={"user": "web"}):
-        assert "/var/lib/pyhost/shop/hard has another name outside" in text
+        assert "/var/lib/pyhost/shop/hard has a hard link outside" in text
     assert _answers("shop.example") == {200}
     for host in HOSTS:
         assert host.file("/var/lib/pyhost/shop/deep/file").user == "shop"

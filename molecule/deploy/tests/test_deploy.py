@@ -101,7 +101,7 @@ def test_what_fails_in_service_goes_back_by_itself() -> None:
     bad = {"on-uwsgi": {"setup": [ONLY_IN_SERVICE, f": {time.time()}"]}}
     code, output = run(*HOSTS, playbook="pyhost.web.deploy", pyhost_only="on-uwsgi", other=bad)
     assert code != 0
-    assert "(Host: on-uwsgi.example) answers '50" in output
+    assert "(Host: on-uwsgi.example) answered '50" in output
     assert "RuntimeError: only in service" in output
     assert releases() == before
     # After the first host no other one was tried.
@@ -113,7 +113,7 @@ def test_what_fails_in_service_goes_back_by_itself() -> None:
     assert code != 0
     assert "failed after it went live and was rolled back" in output
     (message,) = messages(output)
-    assert "(Host: on-uwsgi.example) answers '50" in message
+    assert "(Host: on-uwsgi.example) answered '50" in message
     deploy("two", "on-uwsgi")
 
 

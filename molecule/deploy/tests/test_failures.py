@@ -132,7 +132,7 @@ def test_locks_and_sockets_of_somebody_else() -> None:
     told = messages(output)
     assert len(told) == len(HOSTS)
     for text in told:
-        assert text.startswith("application new: systemctl start of pyhost-new.socket failed: ")
+        assert text.startswith("application new: systemctl start pyhost-new.socket failed: ")
         assert "(/run/pyhost/new.sock): Address already in use\n" in text
         assert "Another process uses this address" in text
     everywhere("rm -r /run/pyhost/new.sock")

@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._contents import wrong_checksum
 from .._errors import PyhostError
 from .._fs import Node, replace
 from .._mask import addresses
@@ -138,7 +139,7 @@ class Installation:
         with file.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != self.digest:
-            raise error(f"checksum: {self.wish.origin} has the checksum sha256:{found}, not sha256:{self.digest}")
+            raise error(f"checksum: {wrong_checksum(self.wish.origin, f'sha256:{found}', f'sha256:{self.digest}')}")
 
     def version(self) -> str:
         """Return the version of the installed server; raise PyhostError where it is none that will do."""

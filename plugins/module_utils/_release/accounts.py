@@ -199,7 +199,7 @@ class Accounts:
         twins = [other.pw_name for other in self.host.accounts() if other.pw_uid == account.pw_uid]
         if any(name != user.name for name in twins):
             others = ", ".join(name for name in twins if name != user.name)
-            return f"the account '{user.name}' has the same number {account.pw_uid} as {others}. {free}"
+            return f"the account '{user.name}' has the same user ID ({account.pw_uid}) as {others}. {free}"
         what = f"the account '{user.name}' (uid {account.pw_uid}, {account.pw_shell or 'no shell'}) exists on this host"
         if is_ours(account):
             if _comment(account) == SHARED and not user.is_named:
@@ -222,8 +222,8 @@ class Accounts:
             others += [its_group.gr_name] if its_group and its_group.gr_name != name else []
             if others:
                 return (
-                    f"the account '{name}' was deleted on this host. Its numbers ({known.uid}:{known.gid}), which its"
-                    f" files still have, are now those of {', '.join(others)}. {free}"
+                    f"the account '{name}' was deleted on this host. Its IDs ({known.uid}:{known.gid}) now belong to"
+                    f" {', '.join(dict.fromkeys(others))}, but its files still have them. {free}"
                 )
         return ""
 

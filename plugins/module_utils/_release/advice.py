@@ -33,10 +33,10 @@ _NO_ANSWER = re.compile(
     "|resolve host|unable to connect|Failed to connect|Connection (refused|timed out|reset)|not read from remote"
 )
 _REACH = {
-    "requirements": "This host cannot reach the package index. Allow that, or set another index or a proxy, such as"
-    " `pyhost_build_env: {PIP_INDEX_URL: …, HTTPS_PROXY: …}`.",
-    "source.git": "This host cannot reach the git server. Allow that. Without it, only a commit of 40 digits that was"
-    " fetched before can be used.",
+    "requirements": "This host cannot reach the package index. Allow the connection, or set another index or a proxy,"
+    " such as `pyhost_build_env: {PIP_INDEX_URL: …, HTTPS_PROXY: …}`.",
+    "source.git": "This host cannot reach the git server. Allow the connection, or set `version` to the 40-digit ID of"
+    " a commit that was fetched before.",
 }
 # How builds from source report that the host has no compiler, header or program.
 _NO_TOOL = re.compile(
@@ -71,9 +71,12 @@ def told(step: Step, outcome: Outcome) -> str:
     elif name in _REACH and _NO_ANSWER.search(said):
         advice = _REACH[name]
     elif name in _REACH and _NO_TOOL.search(said):
-        advice = "Install the Debian packages with what is missing on the host first, or require a wheel."
+        advice = (
+            "A compiler, header or library is missing. Install its Debian package on the host first, or require a"
+            " version that has a wheel."
+        )
     elif outcome.status in _KILLED or _NO_MEMORY.search(said):
-        advice = "If it was killed for its memory, raise `limits.memory`. A build may use as much as the application."
+        advice = "If the step ran out of memory, raise `limits.memory`, which also limits each build step."
     return f"{outcome.said}\n{advice}".strip()
 
 
@@ -87,9 +90,12 @@ def of_trial(said: str, data: Path, timeout: int, *, network: bool) -> str:
     if not network and _NO_NETWORK.search(said):
         return "The application cannot open network connections. Write `network: true` to allow them."
     if _HIDDEN.search(said):
-        return "Write `proc: true` to show the files of /proc about the host. Other accounts' processes stay hidden."
+        return "Write `proc: true` to show the host's files in /proc. Other accounts' processes stay hidden."
     if _READ_ONLY.search(said):
-        return f"The application can write to {data} only, which is STATE_DIRECTORY in its environment."
+        return (
+            f"The application can write only to {data} (STATE_DIRECTORY in its environment), to its `writable_paths`"
+            " and to /tmp. Write there, or add the folder to `writable_paths`."
+        )
     return ""
 
 

@@ -68,7 +68,7 @@ def left_in(text: str) -> str:
     """Return why a text still has a password after `take_out`; empty where it has none."""
     left = take_out(text)[0]
     if _CUT.search(left):
-        return "the password of a URL contains a character that ends it. Write / as %2F, ? as %3F and # as %23."
+        return "a password in a URL contains /, ? or #. Write / as %2F, ? as %3F and # as %23."
     if _OTHER.search(left):
         return (
             "a URL contains a password, which every account of the host could read. Remove it. Only http, https, ftp"

@@ -75,8 +75,8 @@ def hand_over(folder: Path, old: Ids, new: Ids) -> None:
 
 def _outside(path: str, folder: Path) -> tree.TreeError:
     return tree.TreeError(
-        f"user: {_shown(path)} has another name outside of {folder}, so it may belong to another application."
-        " Replace it by a copy, or remove it."
+        f"user: {_shown(path)} has a hard link outside {folder}, so it may belong to another application."
+        " Replace it with a copy, or remove it."
     )
 
 
@@ -99,7 +99,9 @@ def _tour(folder: Path) -> Iterator[tuple[int, os.stat_result, str]]:
 def _inside(handle: int, shown: str, depth: int) -> Iterator[tuple[int, os.stat_result, str]]:
     if depth > DEPTH:
         top = _shown(shown)[:200]
-        raise tree.TreeError(f"user: {top}… has more than {DEPTH} folders inside each other. Remove them.")
+        raise tree.TreeError(
+            f"user: {top}… is nested more than {DEPTH} folders deep. Remove the folders below that depth."
+        )
     yield handle, os.fstat(handle), shown
     with os.scandir(handle) as entries:
         names = [entry.name for entry in entries]
@@ -183,8 +185,8 @@ class Handover:
     def problems(self) -> list[str]:
         """Return which applications change their account where nothing but their release may change."""
         return [
-            f"app {name}: user: it still runs as '{_name(old.uid)}'. Run pyhost.web.site to give it the account"
-            f" '{self.accounts[name]}'."
+            f"app {name}: user: the application still runs as '{_name(old.uid)}'. Run pyhost.web.site to move it to the"
+            f" account '{self.accounts[name]}'."
             for name, old, _new in self._changes()
         ]
 

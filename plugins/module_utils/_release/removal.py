@@ -99,7 +99,7 @@ class Removal:
                         tree.remove(folder)
                     except tree.TreeError as problem:
                         raise tree.TreeError(
-                            f"absent: {problem}. End what still writes there, and run again."
+                            f"absent: {problem}. Stop the process that still writes there, and run again."
                         ) from None
 
     def _accounts(self, names: list[str], gone: list[str]) -> list[pwd.struct_passwd]:

@@ -36,7 +36,7 @@ class Rollback:
         if not is_name(name):
             return "this is not a valid name of an application"
         if name in present:
-            return "rollback: it is in apps too. Remove it from one of the two."
+            return "rollback: this application is in apps too. Remove it from one of the two."
         folder = self.layout.releases(name)
         current = target(self.layout.app(name) / "current")
         if not current:

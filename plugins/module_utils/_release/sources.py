@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from .._contents import file_digest, tar_digest
+from .._contents import file_digest, tar_digest, wrong_checksum
 from . import credentials, unpack
 from .advice import as_step, told
 from .plan import Plan, account_named
@@ -25,7 +25,7 @@ from .release import COMMIT, Interpreter
 from .step import PATH, StepError
 from .steps import Steps, quoted
 
-NO_GIT = "source.git: this host has no git. Install the package git in a task before."
+NO_GIT = "source.git: this host has no git. Install the package git in an earlier task."
 
 
 class Sources:
@@ -76,7 +76,9 @@ class Sources:
         outcome = await self._steps.runner.run(step)
         if outcome.status:
             if self._steps.is_check and not account_named(app.user):
-                plan.lacking.append("source.git was not checked, as its account does not exist yet")
+                plan.lacking.append(
+                    "source.git: not checked, because the account of the application does not exist yet"
+                )
             else:
                 found.append(f"source.git: '{app.origin()}' cannot be read: {told(step, outcome)}")
             return ""
@@ -87,7 +89,7 @@ class Sources:
                 return refs[name]
         found.append(
             f"source.version: '{app.origin()}' has no branch or tag '{version}'. Write one of its branches or tags, or"
-            " a commit of 40 digits."
+            " the 40-digit ID of a commit."
         )
         return ""
 
@@ -110,7 +112,7 @@ class Sources:
                 return
             wanted = plan.app.get("checksum")
             if wanted and wanted != f"sha256:{digest}":
-                found.append(f"source.checksum: '{plan.app.origin()}' has the checksum sha256:{digest}, not {wanted}")
+                found.append(f"source.checksum: {wrong_checksum(plan.app.origin(), f'sha256:{digest}', wanted)}")
 
     async def place(self, plan: Plan, account: pwd.struct_passwd) -> None:
         """Put the code into the release."""
@@ -151,8 +153,8 @@ def _unusable(url: str) -> str:
         return problem
     if url.lower().startswith(("http:", "https:", "ftp:", "ftps:")) and "?" in url:
         return (
-            "every account of the host could read the query of this URL. Write a token in front of the host, as"
-            " USER:TOKEN@HOST."
+            "every account of the host could read the query of this URL. Put the token in front of the host, such as"
+            " https://USER:TOKEN@HOST/shop.git."
         )
     return ""
 

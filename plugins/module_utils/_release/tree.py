@@ -187,7 +187,7 @@ def _check_owner(info: os.stat_result, path: str, uid: int) -> None:
     if info.st_uid != uid:
         raise TreeError(
             f"{path} belongs to the user ID {info.st_uid}, not to the application. It may be a hard link: replace it"
-            " by a copy."
+            " with a copy."
         )
 
 
@@ -263,7 +263,7 @@ def _published(source: Path, roots: list[Path], above: tuple[Path, ...]) -> Path
         ) from None
     if not any(real.is_relative_to(root) for root in roots) or real in above:
         raise TreeError(
-            f"static: the link {source} leads out of the release or in a circle, to {real}. Replace it by a copy."
+            f"static: the link {source} leads out of the release or in a circle, to {real}. Replace it with a copy."
         )
     return real
 

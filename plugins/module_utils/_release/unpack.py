@@ -51,12 +51,12 @@ def unpack(path: Path, folder: Path, strip: bool) -> None:
             with zipfile.ZipFile(path) as archive:
                 _write(list(_zip(archive)), folder, strip)
         else:
-            raise Refused("it is not a tar or zip archive")
+            raise Refused("the file is not a tar or zip archive")
     except (Refused, OSError):
         raise
     except Exception as problem:
         # What tarfile, zipfile and their decompressors raise for nonsense is not listed anywhere.
-        raise Refused(f"it is damaged: {problem!r}") from problem
+        raise Refused(f"the file is damaged ({problem})") from problem
 
 
 def _tar(archive: tarfile.TarFile) -> t.Iterator[Member]:

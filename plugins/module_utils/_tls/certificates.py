@@ -49,8 +49,10 @@ SELF_SIGNED_DAYS = 90
 
 STAND_IN_DAYS = 7
 
-EXPOSED = "Let the file, and every folder and link on the way to it, belong to root and be writable by root only."
-
+EXPOSED = (
+    "Make root the owner of the file and of every folder and link on its path, and remove write permission for all"
+    " others."
+)
 Run = Callable[[Sequence[str]], tuple[int, str]]
 """Runs a command; returns its status and its output."""
 
@@ -233,9 +235,7 @@ class Certificates:
             for path in (one.certificate, one.key):
                 exposed = _exposed(Path(path))
                 if exposed:
-                    return (
-                        f"{where}: {path} is read as root, but accounts other than root may change {exposed}. {EXPOSED}"
-                    )
+                    return f"{where}: root reads {path}, but other accounts can change {exposed}. {EXPOSED}"
             return _mismatch(where, Path(one.certificate), Path(one.key))
         with tempfile.TemporaryDirectory(prefix="pyhost-") as folder:
             _give(one, Path(folder))
@@ -343,7 +343,9 @@ class Certificates:
             outcome.units["certbot.timer"] = "start"
             status, output = (0, "") if self.check else self.run(["systemctl", "enable", "--now", "certbot.timer"])
             if status:
-                outcome.failures.append(f"certbot.timer: {output}")
+                outcome.failures.append(
+                    f"certbot.timer could not be started, so certificates are not renewed: {output}"
+                )
         self._describe(outcome)
         return outcome
 
@@ -499,8 +501,8 @@ def _mismatch(where: str, chain: Path, key: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
         return (
-            f"{where}: no server could load it ({reason}). Provide a certificate with its chain in PEM, and the key"
-            " that belongs to it, without a password."
+            f"{where}: the certificate and its key cannot be loaded ({reason}). Provide both in PEM form: the"
+            " certificate followed by its chain, and its key without a password."
         )
     return ""
 

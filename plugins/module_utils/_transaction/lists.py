@@ -34,24 +34,24 @@ def reject_removal(wish: Wish, mine: Manifest, taken: Mapping[str, Manifest], ch
         before = (change.before for change in changes if str(change.path) in theirs.files)
         gone = {name for node in before if node for name in applications(node.text)} - wanted
         if gone:
-            whose = _twice(component) if is_twice else _another(wish, component, theirs.origin)
+            whose = _twice(component) if is_twice else _another(wish, theirs.origin)
             problems.append(f"{component}: this run would remove {', '.join(sorted(gone))}, {whose}")
     if problems:
         raise PyhostError("\n".join(problems))
 
 
-def _another(wish: Wish, component: str, owner: str) -> str:
+def _another(wish: Wish, owner: str) -> str:
     return (
-        f"which the list '{owner}' has set up on this host; the list of this run is '{wish.origin}'. Nothing of it was"
-        f" changed. A host has one list for {component}: describe them in this one too. To remove them instead, run"
-        f" once with `-e {wish.component}_list={owner}`"
+        f"which the list '{owner}' set up on this host. The list of this run is '{wish.origin}'. Nothing was"
+        f" changed. To keep these applications, add them to '{wish.origin}'. To remove them, run once with"
+        f" `-e {wish.component}_list={owner}`."
     )
 
 
 def _twice(component: str) -> str:
     return (
-        "which an earlier task of this run has set up. Nothing of it was changed. The role removes what its list does"
-        f" not have: call {component} once for a host, with all of them in its list"
+        f"which an earlier task of this run set up. Nothing was changed. {component} removes applications that its list"
+        " does not contain. Call the role once for each host, with all applications in one list."
     )
 
 
@@ -59,4 +59,4 @@ def warnings(wish: Wish, mine: Manifest) -> list[str]:
     """Return a sentence where the component changes to another list."""
     if wish.partial or not wish.origin or mine.origin in ("", wish.origin):
         return []
-    return [f"{wish.component}: its list on this host is '{wish.origin}' from now on; it was '{mine.origin}'"]
+    return [f"{wish.component}: the list on this host changes from '{mine.origin}' to '{wish.origin}'."]

@@ -53,7 +53,7 @@ def _read(value: t.Any, kind: t.Any, where: str = "") -> t.Any:
         pairs = zip(value, inner, strict=True)
         return tuple(_read(member, kind, f"{where}[{index}]") for index, (member, kind) in enumerate(pairs))
     if outer in (dict, list, tuple) or not isinstance(value, kind):
-        raise _Misfit(f"{where or 'it'} has the type {type(value).__name__}")
+        raise _Misfit(f"{where or 'the top level'} is of the wrong type")
     return value
 
 
@@ -76,8 +76,8 @@ class Record:
             return None
         except (ValueError, RecursionError, _Misfit) as error:
             raise PyhostError(
-                f"{path}: damaged ({one_line(str(error))}). Nothing was changed. Restore it from a backup, or move it"
-                f" away and run again. Then {cls.LOSES}."
+                f"{path}: this file is damaged ({one_line(str(error))}). Nothing was changed. Restore the file from a"
+                f" backup. If you have none, move it away and run again: {cls.LOSES}."
             ) from error
 
     @property
@@ -124,7 +124,7 @@ Digests: t.TypeAlias = "dict[str, dict[str, str]]"
 class Manifest(Record):
     """What a component owns, and what of it is active."""
 
-    LOSES = "files that this component no longer needs stay, and its units are restarted"
+    LOSES = "files that the role no longer needs are then kept, and its units are restarted"
 
     files: dict[str, File] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
@@ -160,7 +160,10 @@ class Manifest(Record):
 class Journal(Record):
     """All that is needed to roll a transaction back, or to finish one that was committed."""
 
-    LOSES = "the changes of the interrupted run stay, with the old files beside the new ones (.NAME.pyhost-old)"
+    LOSES = (
+        "the changes of the interrupted run are then kept, and the old files remain beside the new ones"
+        " (.NAME.pyhost-old)"
+    )
 
     swaps: list[tuple[str, bool]] = field(default_factory=list)
     """Paths that change, and whether there was something before."""

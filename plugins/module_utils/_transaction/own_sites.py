@@ -39,9 +39,9 @@ class OwnSites:
             hidden = sorted(self._named(path) & published)
             if hidden:
                 yield (
-                    f"{path}: has {', '.join(hidden)} too, which {component} publishes. Visitors of that name get the"
-                    " application, never this file's site. Remove the name from this file, or from the application's"
-                    " `domains`"
+                    f"{path}: this file contains a site for {', '.join(hidden)}, which {component} publishes too."
+                    " Visitors get the application, not the site in this file. Remove the name from this file, or from"
+                    " the `domains` of the application."
                 )
 
     def _named(self, path: Path) -> set[str]:

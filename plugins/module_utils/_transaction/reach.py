@@ -71,31 +71,36 @@ def prove(host: Host) -> None:
     try:
         status, output = host.run([*command, *(f"--socket-property={line}" for line in allow), "sleep", "30"])
         if status:
-            raise PyhostError(f"the check that IPAddressDeny= filters could not begin: {last_lines(output)}")
+            raise PyhostError(f"the check of IPAddressDeny= could not start: {last_lines(output)}")
         endpoint = f"{FORBIDDEN}:{port}"
         if answering([endpoint], FORBIDDEN):
             raise PyhostError(
-                "IPAddressDeny= has no effect on this host, so anybody could open the endpoints of the applications."
-                " None was started. systemd needs BPF for this: allow it in the container, use another kernel, or run"
-                " the applications on their front-end host."
+                "IPAddressDeny= has no effect on this host, so anyone could connect to the endpoints of the"
+                " applications. No application was started. systemd needs BPF for this filter: allow BPF in the"
+                " container, use another kernel, or run the applications on their front-end host."
             )
         if not answering([endpoint], ALLOWED):
             raise PyhostError(
-                f"the check that IPAddressDeny= filters failed: {ALLOWED} cannot connect to {endpoint}, although the"
+                f"the check of IPAddressDeny= failed: {ALLOWED} cannot connect to {endpoint}, although the"
                 " socket allows it. Check the firewall and the loopback interface of this host."
             )
     finally:
         host.run(["systemctl", "stop", *units])
 
 
+def exposed(endpoint: str) -> str:
+    """Return what is wrong with an endpoint that answers this host."""
+    return (
+        f"the endpoint {endpoint} accepts connections from accounts of this host, not only from front ends:"
+        " IPAddressDeny= has no effect. Allow systemd to use BPF on this host."
+    )
+
+
 def reject_open(endpoints: t.Iterable[str]) -> None:
     """Raise PyhostError where an endpoint answers this host's own address, which is none of a front end."""
     found = answering(endpoints)
     if found:
-        raise PyhostError(
-            f"{', '.join(found)}: accepts connections from this host itself, so IPAddressDeny= has no effect there."
-            " Allow systemd to use BPF on this host."
-        )
+        raise PyhostError("\n".join(map(exposed, found)))
 
 
 def _free_port() -> int:

@@ -52,7 +52,7 @@ class Recovery:
             self._restore(journal)
         except Exception as worse:
             raise PyhostError(
-                f"{words_of(error)}\nRolling the change back failed too: {words_of(worse)}. The next run tries again.",
+                f"{words_of(error)}\nRolling back failed too (the next run tries again): {words_of(worse)}",
                 **getattr(error, "details", {}),
             ) from error
         try:
@@ -96,7 +96,8 @@ class Recovery:
         except Exception as worse:
             self._forget(component, mine, journal)
             raise PyhostError(
-                f"{words_of(error)}\nThe old files are restored, but not active: {words_of(worse)}",
+                f"{words_of(error)}\nThe old files are restored, but activating them failed (the next run tries again):"
+                f" {words_of(worse)}",
                 **getattr(error, "details", {}),
             ) from error
 

@@ -20,6 +20,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._catalog import FRONT_ENDS
 from .._errors import PyhostError
 from .._fs import make_folders, missing_folders, new, old, replace, sync, write
 from .._lock import TIMEOUT, alone
@@ -134,9 +135,11 @@ class Transaction:
         ours = {*self.wish.units, *plan.journal.dropped, *plan.journal.retired}
         complaints = [complaint for address in self.wish.listen if (complaint := self.host.complaint(address, ours))]
         if complaints:
+            row = FRONT_ENDS.get(self.wish.component.removeprefix("frontend_"))
+            tls = f" or `{self.wish.component}_listen_tls`" if row and row.tls else ""
             raise PyhostError(
-                "\n".join(complaints) + "\nNothing was changed. Stop what listens there, or set other addresses with "
-                f"`{self.wish.component}_listen`."
+                "\n".join(complaints) + "\nNothing was changed. Stop the other program, or set other addresses with "
+                f"`{self.wish.component}_listen`{tls}."
             )
 
     def _test(self, plan: Plan) -> bool:

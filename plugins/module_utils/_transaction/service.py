@@ -126,16 +126,16 @@ class Service:
             return blame(f"{what} failed", complaint)
         unit, *others = guilty
         words = self.systemd.words(unit, since)
-        also = f" (and of {', '.join(others)})" if others else ""
+        also = f" (also {', '.join(others)})" if others else ""
         taken = "Address already in use" in words
         advice = "Another process uses this address. On the host, `ss -lntxp` shows which one." if taken else ""
         said = "\n".join(filter(None, (complaint, words, advice)))
-        return blame(f"{what} of {unit}{also} failed", said, application=application_of(unit))
+        return blame(f"{what} {unit}{also} failed", said, application=application_of(unit))
 
     def _blame_broken(self, states: t.Mapping[str, Unit], broken: t.Iterable[str], since: float) -> PyhostError:
         units = sorted(broken)
         state = states[units[0]]
-        return self._blame(units, "the start", f"its state is {state.active} ({state.sub})", since)
+        return self._blame(units, "starting", f"the unit is {state.active} ({state.sub})", since)
 
     def prove(self, units: t.Collection[str], since: float, quiet: bool) -> None:
         """Wait until all units are active, and have been for a moment; `quiet` units had no reason to change."""
@@ -168,7 +168,7 @@ class Service:
                 break
             self.host.sleep(POLL)
         return [
-            f"{unit} was not running well before this run, which changed nothing of it, and it still is not: "
+            f"{unit} was failing before this run and still is. This run did not change it. State: "
             f"{complaints.get(unit) or f'{states[unit].active} ({states[unit].sub})'}\n"
             f"{self.systemd.words(unit, since)}".strip()
             for unit in bad
@@ -197,8 +197,9 @@ class Service:
             if self.host.clock() > end:
                 name = f" (Host: {probe.host})" if probe.host else ""
                 raise PyhostError(
-                    f"probe: {probe.url}{name} did not answer with the new generation {probe.generation} within "
-                    f"{probe.timeout:g} s. Its last answer: {answer or 'nothing'}{probe.said(logged)}"
+                    f"probe: {probe.url}{name} did not serve the new configuration within {probe.timeout:g} s (expected"
+                    f" generation {probe.generation}). Check that the front end listens there. Last answer:"
+                    f" {answer or 'nothing'}{probe.said(logged)}"
                 )
             self.host.sleep(POLL)
 
@@ -232,7 +233,7 @@ class Service:
             left = [unit for unit, now in self._workers(states).items() if workers[unit] & now]
             last = self.host.clock() > end or not left
             if bad := _bad(states, first):
-                raise self._blame(bad, "the start", "its new processes ended", since)
+                raise self._blame(bad, "starting", "the new processes ended", since)
             for request in requests:
                 self._ask(request, since, last=last)
             if last or self.host.clock() > repeat:

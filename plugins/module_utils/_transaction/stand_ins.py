@@ -55,7 +55,7 @@ def _make_pair(host: Host, folder: Path) -> None:
     ]  # fmt: skip
     status, output = host.run(command)
     if status:
-        raise PyhostError(f"openssl made no certificate for the test: {output}")
+        raise PyhostError(f"openssl created no certificate for the test: {output}")
 
 
 def _knows(find: t.Callable[[str], object], name: str) -> bool:

@@ -100,8 +100,11 @@ class Request:
         status = status_of(answer)
         if healthy(status, self.status) or (self.any_answer and status):
             return ""
-        right = f"one of {', '.join(map(str, self.status))}" if self.status else "below 500"
-        return f"{self.url} (Host: {self.host}) answers '{answer}', but it must be {right}"
+        where = f"{self.url} (Host: {self.host})" if self.host else self.url
+        if status is None:
+            return f"{where} gave no valid answer: {answer}"
+        right = f"one of these statuses: {', '.join(map(str, self.status))}" if self.status else "a status below 500"
+        return f"{where} answered '{answer}'. Expected {right}."
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ RELEASE_ITEM: tuple[Key, ...] = (
     Key(
         "server_requirements",
         "list",
-        "Requirements of the back end in the venv, beside those of the application.",
+        "Packages that the back end needs in the venv, in addition to those of the application.",
         default=[],
         elements="str",
         example=["pyuwsgi"],
@@ -138,7 +138,7 @@ _PROCESS: tuple[Key, ...] = (
     like("jit"),
     like("proc"),
     limits("memory", "tasks", "cpu", "timeout"),
-    _health("Request that must be answered through the front end when a new release is live (tasks switch)."),
+    _health("Request that a new release must answer when it goes live, with `tasks_from: switch`."),
     Key(
         "listen",
         "list",

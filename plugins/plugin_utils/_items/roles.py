@@ -38,8 +38,8 @@ def _list(role: str, items: str) -> Key:
     return Key(
         f"{role}_list",
         "str",
-        f"Name of the list {items}. A run with a list of another name fails if it would remove an application of this"
-        " one. The playbook site names its list site.",
+        f"Name of the list {items}. A run that uses another name fails if it would remove an application that this list"
+        " set up. The playbook site uses the name site.",
         default="own",
         example="intranet",
         check=checks.name,
@@ -50,7 +50,8 @@ def _back_end(row: BackEnd) -> Role:
     name, title = row.name, row.title
     return Role(
         f"Run Python applications on {title}",
-        "One sandboxed service behind a systemd socket for each application, all of them in one transaction.",
+        "Runs each application as a sandboxed service behind a systemd socket. All changes are applied in one"
+        " transaction.",
         (
             _items(
                 f"backend_{name}_apps",
@@ -98,7 +99,8 @@ def _front_end(row: FrontEnd) -> Role:
     ]
     return Role(
         f"Publish Python applications with {title}",
-        f"All sites in one transaction, tested before they go live and rolled back if {title} does not serve them.",
+        "Publishes all sites in one transaction. They are tested before they go live, and rolled back if"
+        f" {title} does not serve them.",
         (
             _items(f"{role}_sites", f"Sites that {title} publishes.", site_keys(row), [example]),
             _list(role, f"{role}_sites"),
@@ -152,11 +154,12 @@ def _listening(row: FrontEnd, role: str) -> list[Key]:
 
 _APP = Role(
     "Build the releases of Python applications",
-    "Accounts, folders, one venv for each release, setup steps and static files of any number of applications.",
+    "Creates the accounts and folders of applications, and builds their releases: one venv for each, setup steps and"
+    " static files.",
     (
         _items(
             "app_apps",
-            "Applications whose releases the host holds.",
+            "Applications whose releases the role builds.",
             RELEASE_ITEM,
             [{"name": "shop", "source": {"path": "./shop"}, "wsgi": "shop.wsgi:application"}],
         ),
@@ -205,7 +208,8 @@ _APP = Role(
         Key(
             "app_rollback",
             "dict",
-            "Applications to roll back (tasks rollback), and the ID of the release. An empty text is the one before.",
+            "Applications to roll back with `tasks_from: rollback`, each with the ID of a release. An empty string"
+            " selects the release that was live before.",
             default={},
             example={"shop": ""},
             check_key=checks.name,

@@ -45,8 +45,8 @@ def _acme_proves(_row: FrontEnd, site: Site) -> Iterator[Refusal]:
         yield Refusal(
             "",
             "tls",
-            f"'acme' cannot get a certificate for {', '.join(wildcards)}, as it proves names over HTTP. List each host"
-            " name, or write `tls: {certificate: …, key: …}`.",
+            f"'acme' cannot get a certificate for {', '.join(wildcards)}, because the ACME server validates names"
+            " over HTTP. List each host name, or write `tls: {certificate: …, key: …}`.",
         )
     addresses = [domain for domain in site["domains"] if _ADDRESS.fullmatch(domain)]
     if addresses:

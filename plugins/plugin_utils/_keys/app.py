@@ -169,8 +169,8 @@ APP: tuple[Key, ...] = (
         "tls",
         "raw",
         "Certificate of the domains: off, self_signed, acme (issued by an ACME server such as Let's Encrypt), or"
-        " {certificate: …, key: …}. These are absolute paths on the front end's host, or PEM text. All but off"
-        " redirect from HTTP.",
+        " {certificate: …, key: …} with absolute paths on the front-end host or PEM text. With every value except off,"
+        " HTTP is redirected to HTTPS.",
         default="off",
         example="acme",
         check=checks.tls,
@@ -186,7 +186,7 @@ APP: tuple[Key, ...] = (
         example="max-age=63072000; includeSubDomains",
         check=checks.pattern(
             r"(max-age=[0-9]+(; includeSubDomains)?(; preload)?)?",
-            "of the form max-age=SECONDS, optionally with '; includeSubDomains' and '; preload' after it",
+            "max-age=SECONDS, optionally followed by '; includeSubDomains' and '; preload'",
         ),
     ),
     Key(
@@ -279,8 +279,8 @@ APP: tuple[Key, ...] = (
     Key(
         "proc",
         "bool",
-        "Whether to let the application read the files of /proc about the host, such as its memory, load and mounts, as"
-        " psutil does. Processes of other accounts stay hidden.",
+        "Whether to let the application read the host's files in /proc, such as its memory, load and mounts, as psutil"
+        " does. Processes of other accounts stay hidden.",
         default=False,
         example=True,
     ),
@@ -382,7 +382,7 @@ APP: tuple[Key, ...] = (
     Key(
         "user",
         "str",
-        "Account that runs the application. Default: its own, named like the application. Applications that name"
+        "Account that runs the application. Default: its own, with the name of the application. Applications that name"
         " the same account share it. An account that exists on the host already is used only if it is named here.",
         example="shop",
         check=check_user,

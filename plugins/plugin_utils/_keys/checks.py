@@ -64,7 +64,7 @@ def pattern(expression: str, right: str) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise ValueError(f"{show(value)} is not {right}.")
+            raise ValueError(f"{show(value)} is not valid. Write {right}.")
         return value
 
     return check
@@ -75,7 +75,7 @@ def at_least(minimum: int, maximum: int) -> t.Callable[[t.Any], t.Any]:
 
     def check(value: t.Any) -> t.Any:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
-            raise ValueError(f"{show(value)} is not a whole number from {minimum} to {maximum}.")
+            raise ValueError(f"{show(value)} is not valid. Write a whole number from {minimum} to {maximum}.")
         return value
 
     return check
@@ -226,7 +226,7 @@ def python(value: t.Any) -> str:
 
 def line(value: t.Any) -> str:
     if not isinstance(value, str) or not value.strip() or "\n" in value or "\0" in value:
-        raise ValueError(f"{show(value)} is not one line of text.")
+        raise ValueError(f"{show(value)} is not valid. Write one line of text that is not empty.")
     return value
 
 
@@ -272,7 +272,9 @@ def env_name(value: t.Any) -> str:
     if value in _SET_BY_SYSTEMD:
         raise ValueError(f"'{value}' is set by systemd. Choose another name.")
     if value in _OTHER_PYTHON:
-        raise ValueError(f"'{value}' leads Python away from the venv. Remove it; `python` chooses the interpreter.")
+        raise ValueError(
+            f"'{value}' would make Python ignore the venv. Remove it. To choose an interpreter, set `python`."
+        )
     if str(value).startswith("PYHOST_"):
         raise ValueError(f"'{value}' is reserved, as are all names that begin with PYHOST_. Choose another name.")
     return str(value)
@@ -284,8 +286,8 @@ def app_env_name(value: t.Any) -> str:
     for row in BACK_ENDS.values():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in row.reads):
             raise ValueError(
-                f"{row.title} reads '{name}' as one of its settings, which are keys of the application here. Remove"
-                " it, or choose another name."
+                f"{row.title} would read '{name}' as one of its settings. Choose another name. To change a setting"
+                " of the server, use the keys of the application, such as `processes`."
             )
     return name
 
@@ -380,8 +382,8 @@ def memory(value: t.Any) -> str:
     """Take a size with which a Python process can start."""
     if parse_size(size(value)) < 16 << 20:
         raise ValueError(
-            f"{show(value)} is less than 16M, and no application can start with that. Sizes are in bytes"
-            " where they have no unit: write one, such as 512M."
+            f"{show(value)} is less than 16M, which is too little to start an application. A size without a unit is in"
+            " bytes. Write a size with a unit, such as 512M."
         )
     return str(value)
 
@@ -402,7 +404,7 @@ def digest(value: t.Any) -> str:
     if re.fullmatch(r"[0-9a-f]{64}", str(value)):
         raise ValueError(f"{show(value)} is a digest without its algorithm. Write `sha256:` before it.")
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(value)):
-        raise ValueError(f"{show(value)} is not a digest of the form sha256:…, with 64 hexadecimal digits.")
+        raise ValueError(f"{show(value)} is not valid. Write sha256: and 64 hexadecimal digits.")
     return str(value)
 
 

@@ -17,7 +17,7 @@ HOST: tuple[Key, ...] = (
     Key(
         "pyhost_app_defaults",
         "dict",
-        "Keys of every application that its own description does not set.",
+        "Default keys of all applications. The description of an application overrides them.",
         default={},
         example={"processes": 4},
     ),

@@ -116,7 +116,7 @@ def misread(value: t.Any, example: t.Any = None) -> str:
     """
     quotes = "Write it in quotes" + (f", such as {example!r}" if isinstance(example, str) else "")
     if isinstance(value, bool):
-        return f"is true or false, as YAML reads yes, no, on and off. {quotes}."
+        return f"is a boolean: YAML reads yes, no, on and off without quotes as true or false. {quotes}."
     if isinstance(value, (int, float)):
         return (
             "is a number, and may differ from what you wrote: YAML reads 1.10 as 1.1, 0755 as 493 and 12:30 as 750."
@@ -145,7 +145,7 @@ def _yaml(value: t.Any) -> str:
     if isinstance(value, str):
         is_plain = _PLAIN.fullmatch(value) and ": " not in value and value.lower() not in _YAML_WORDS
         return str(value) if is_plain else repr(value)
-    return "empty" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _convert(value: t.Any, type_name: str) -> t.Any:

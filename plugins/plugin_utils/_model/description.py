@@ -22,7 +22,7 @@ _NO_EFFECT: tuple[tuple[str, Callable[[App], bool], str], ...] = (
     (
         "hsts",
         lambda app: app["tls"] == "off",
-        "it is sent over TLS only, and `tls` is off. Remove `hsts`, or set `tls`.",
+        "`hsts` has an effect only with TLS, but `tls` is off. Remove `hsts`, or set `tls`.",
     ),
     (
         "static_max_age",
@@ -32,8 +32,8 @@ _NO_EFFECT: tuple[tuple[str, Callable[[App], bool], str], ...] = (
     (
         "htaccess",
         lambda app: bool(app["htaccess"]) and not any(url.endswith("/") for url in app["static"]),
-        "it is about folders of static files, and the application has none. Remove `htaccess`, or add a folder to"
-        " `static`.",
+        "`htaccess` applies only to folders of static files, and the application has none. Remove `htaccess`, or add a"
+        " folder to `static`.",
     ),
 )
 
@@ -70,8 +70,8 @@ def doubtful(path: str, app: App) -> Iterator[str]:
         if f"{url}/".startswith(f"{mount}/"):
             inside = url.removeprefix(mount) or "/"
             yield (
-                f"{path}.{key}: URLs begin at the mount point of the application, so this one is {mount}{url} for"
-                f" visitors. If that is not what you want, write '{inside}'."
+                f"{path}.{key}: URLs are relative to the mount point, so visitors reach this one at {mount}{url}. For"
+                f" {url}, write '{inside}'."
             )
 
 

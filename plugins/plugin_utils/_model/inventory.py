@@ -141,7 +141,8 @@ class Inventory:
                 given[variable] = value
             elif variable in WRITTEN_AS:
                 self.validator.problem(
-                    variable, f"no effect: the playbooks set it. Set {WRITTEN_AS[variable]} instead."
+                    variable,
+                    f"this variable has no effect, because the playbooks set it. Set {WRITTEN_AS[variable]} instead.",
                 )
             elif not _APPS.fullmatch(variable):
                 names = sorted([*known, "pyhost_apps"])
@@ -228,7 +229,7 @@ class Inventory:
             if app["protocol"] and app["protocol"] not in BACK_ENDS[app["backend"]].serves:
                 check.problem(
                     f"{path}.protocol",
-                    f"{app['backend']} does not serve '{app['protocol']}'."
+                    f"{app['backend']} does not support '{app['protocol']}'."
                     f" {suggest(app['protocol'], BACK_ENDS[app['backend']].serves)}",
                 )
             if not BACK_ENDS[app["backend"]].runs(app["python"]):
@@ -266,10 +267,10 @@ class Inventory:
             self.validator.problem(f"{path}.private.{url}", "this URL is in `static` too. Remove one of the two.")
         for url in app["private"]:
             if not url.endswith("/"):
-                self.validator.problem(f"{path}.private.{url}", f"this URL is not a folder. Write '{url}/'.")
+                self.validator.problem(f"{path}.private.{url}", f"a URL in `private` must end in /. Write '{url}/'.")
         for key in ("static", "private"):
             if "/" in app[key]:
                 self.validator.problem(
                     f"{path}.{key}./",
-                    "this URL leaves nothing for the application. Write a folder below it, such as /static/.",
+                    "this URL covers the whole application. Write a URL below it, such as /static/.",
                 )

@@ -38,7 +38,7 @@ def _of_role(host: Host, role: str) -> Iterator[Problem]:
         if name not in known:
             check.problem(name, f"unknown variable of the role {role}. {near(name, known)}".rstrip())
         elif name.removeprefix(f"{role}_") in _MADE:
-            check.problem(name, "no effect: the playbooks set it. Remove it.")
+            check.problem(name, "this variable has no effect, because the playbooks set it. Remove it.")
         else:
             check.value(name, value, known[name])
     yield from check.problems

@@ -83,8 +83,8 @@ def _runs_somewhere(topology: Topology) -> Iterator[Problem]:
         else:
             yield Problem(
                 view.path,
-                "only hosts that run no applications see this description. Describe the application for a back-end host"
-                " too.",
+                "this description applies only to hosts that run no applications. Put it into the variables of a"
+                " back-end host too, or into group_vars/all.yml.",
             )
 
 
@@ -215,7 +215,7 @@ def _settings_have_effect(topology: Topology) -> Iterator[Problem]:
         if settings["pyhost_http3"] and not row.http3:
             yield Problem(
                 "pyhost_http3",
-                f"{row.title} (pyhost_frontend of {host}) has no HTTP/3. {instead('http3')}",
+                f"{row.title} (pyhost_frontend of {host}) does not support HTTP/3. {instead('http3')}",
             )
 
 
@@ -265,7 +265,8 @@ def _addresses_are_known(topology: Topology) -> Iterator[Problem]:
         except ValueError:
             yield Problem(
                 "pyhost_address",
-                f"{given!r} of host {host} is not an IP address, which other hosts need. Write one, such as 10.0.0.11.",
+                f"the address of {host} is {given!r}, but other hosts need an IP address. Set `pyhost_address` for"
+                f" {host}, such as `pyhost_address: 10.0.0.11`.",
             )
 
 

@@ -76,6 +76,7 @@ def _not_used(view: View, others: list[str], row: FrontEnd, host: str) -> str:
     own = any(f"extra.{name}" in view.app["own"] for name in others)
     where = f"{view.path}.{names}" if own else f"{names} of pyhost_app_defaults, for {view.path}"
     return (
-        f"{where}: not used on {host}, which publishes with {row.name}. What these lines do, such as a redirect or a"
-        f" password, does not happen there. Write the same as extra.{row.name}, or extra.{row.name}: '# none'."
+        f"{where}: {host} publishes with {row.name}, which does not use these lines. A redirect or a password in them"
+        f" has no effect there. Write the lines for {row.name} too. If none are needed, write"
+        f" `extra: {{{row.name}: '# none'}}`."
     )

@@ -97,7 +97,7 @@ def page(report: Report, templates: Path) -> str:
     applications = [app for host in report["hosts"].values() for app in host["applications"]]
     return environment.get_template("status.html.j2").render(
         state="good" if report["healthy"] else "bad",
-        verdict="everything is healthy and matches the inventory"
+        verdict="everything in the inventory is healthy"
         if report["healthy"]
         else counted(len(report["problems"]), "problem"),
         time=moment(report["time"]),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ...module_utils._catalog import BACK_ENDS, INSIDE_THE_FRONT_END
 from ...module_utils._gateway import endpoint
 from ...module_utils._text import counted
+from ...module_utils._transaction.reach import exposed
 from ...module_utils._web import healthy
 from .._items.processes import closed
 
@@ -166,12 +167,14 @@ def _ending(certificate: Item) -> str:
     if certificate["stand_in"]:
         return f"{site} has only a temporary self-signed certificate, until {date}. Run pyhost.web.site to replace it."
     if certificate["days"] < 0:
-        return f"the certificate of {site} expired on {date}"
+        return f"the certificate of {site} {until(certificate)}. Replace it, or run pyhost.web.site."
     return f"the certificate of {site} {until(certificate)}" if certificate["days"] < WARN_DAYS else ""
 
 
 def until(certificate: Item) -> str:
-    """Return when a certificate ends."""
+    """Return when a certificate ends, or ended."""
+    if certificate["days"] < 0:
+        return f"expired on {certificate['end'][:10]}"
     return f"expires on {certificate['end'][:10]}, {counted(certificate['days'], 'day')} left"
 
 
@@ -236,7 +239,11 @@ def _message(result: Item) -> str:
     text = " ".join(str(result.get("msg") or "").split()).removeprefix("Task failed: ")
     if result.get("unreachable"):
         return f"unreachable: {text}"
-    return f"its state could not be read: {text}" if result.get("failed") or "applications" not in result else ""
+    return (
+        f"the state of this host could not be read: {text}"
+        if result.get("failed") or "applications" not in result
+        else ""
+    )
 
 
 def _front_end_problems(asked: str, found: Mapping[str, Item]) -> list[str]:
@@ -263,11 +270,7 @@ def _reach_problems(result: Item) -> t.Iterator[str]:
             f"the nftables table inet pyhost is {result['guard']}. Every account of this host can connect to the"
             " endpoints of its front end, and listen at those of its applications. Run pyhost.web.site."
         )
-    for opened in result.get("open") or []:
-        yield (
-            f"the endpoint {opened} accepts connections from any account of the host itself, not only from front ends."
-            " Allow systemd on this host to filter with BPF (IPAddressDeny=)."
-        )
+    yield from map(exposed, result.get("open") or [])
 
 
 def _problems(found: Item, described: Item) -> list[str]:
@@ -283,5 +286,9 @@ def _problems(found: Item, described: Item) -> list[str]:
     if found["next"] and found["next"] != found["release"]:
         problems.append(f"release {found['next']} is built, but {found['release']} is live. Run pyhost.web.site.")
     if found["state"] not in RUNS:
-        problems.append(_down(found) if found["unit"] else "no process in the front end")
+        problems.append(
+            _down(found)
+            if found["unit"]
+            else "the front end runs no process of this application. Its journal on the host shows why."
+        )
     return problems

@@ -40,7 +40,7 @@ def table(report: Report) -> str:
     parts += listed("Needs attention", report["problems"])
     parts += listed("On the hosts, but not in the inventory", report["orphans"])
     if not report["problems"]:
-        parts.append("Everything is healthy and matches the inventory.\n")
+        parts.append("Everything in the inventory is healthy.\n")
     return "\n".join(parts)
 
 

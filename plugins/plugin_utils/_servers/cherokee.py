@@ -18,6 +18,12 @@ from .._keys import checks
 from .._keys.key import Key
 from .server import FrontEndServer, Item, Origin, Refusal, mounts
 
+_ADVICE = (
+    "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed Cherokee,"
+    " frontend_cherokee_deb to a package, or frontend_cherokee_packages to its name in a repository of the host. If"
+    " Cherokee is installed already, set frontend_cherokee_prefix to its folder."
+)
+
 # Node 1 answers what no other site does. Both kinds of numbers have to stay below 2**31.
 _FIRST, _NUMBERS, _SOURCES = 10, 2 * 10**6, 1000
 
@@ -76,6 +82,7 @@ def _complete(sites: list[Item]) -> None:
 def _derive(front_end: Item) -> Item:
     return {
         "extras": [mount for site in front_end["sites"] for mount in site["mounts"] if mount["lines"]],
+        "advice": _ADVICE,
         "admin_units": ["cherokee-admin.service"] if front_end["admin"] else [],
     }
 
@@ -118,7 +125,8 @@ SERVER = FrontEndServer(
         Key(
             "frontend_cherokee_archive",
             "str",
-            "Archive of an installed tree: a file on the controller, or a URL. Only files below the prefix are used.",
+            "Archive of an installed Cherokee: a file on the controller, or a URL. Only files below the prefix are"
+            " used.",
             example="files/cherokee.tar.gz",
         ),
         Key(
@@ -177,11 +185,7 @@ SERVER = FrontEndServer(
         files=("frontend_cherokee_archive", "frontend_cherokee_deb"),
         checksum="frontend_cherokee_checksum",
         others=("frontend_cherokee_packages", "frontend_cherokee_prefix"),
-        advice=(
-            "Debian does not package Cherokee. Set frontend_cherokee_archive to an archive of an installed tree,"
-            " frontend_cherokee_deb to a package, or frontend_cherokee_packages to its name in a repository of the"
-            " host. If the host has Cherokee already, set frontend_cherokee_prefix to its folder."
-        ),
+        advice=_ADVICE,
     ),
     refuses=_refuses,
     complete=_complete,

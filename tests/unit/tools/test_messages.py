@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tools import messages
-from tools.messages import UnreadableError, of_python
+from tools.messages import PAGE, PRINTED, UnreadableError, of_python, of_text
 
 
 def test_the_list_is_what_the_code_says() -> None:
@@ -31,6 +31,14 @@ def test_the_list_is_what_the_code_says() -> None:
 )
 def test_a_message_is_found_however_it_is_printed(code: str, found: list[str]) -> None:
     assert sorted(of_python(code)) == found
+
+
+def test_what_a_template_shows_is_found() -> None:
+    assert of_text('Description=A unit\necho "No file" >&2\n# A comment\n', PRINTED) == ["A unit", "No file"]
+    assert of_text('<h2 class="A b">No hosts</h2><td aria-label="Two parts">{{ x }}</td>', PAGE) == [
+        "No hosts",
+        "Two parts",
+    ]
 
 
 @pytest.mark.parametrize("code", ["raise PyhostError()", "raise PyhostError", 'raise PyhostError("""words\n""")'])

@@ -71,10 +71,14 @@ def test_a_value_that_is_undefined_is_named_beside_all_other_problems(tmp_path: 
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
     assert len(told) == 5, output
     assert told[0].startswith(
-        "pyhost_apps.shop.wsgi: no value: 'nowhere' is undefined. Define what it uses in the inventory."
+        "pyhost_apps.shop.wsgi: the template has no value: 'nowhere' is undefined. Define the variables that it uses"
+        " in the inventory."
     )
-    assert told[1].startswith("pyhost_apps.blog.requirements[1]: no value: 'vault' is undefined")
-    assert told[2] == "frontend_nginx_sites: no effect: the playbooks set it. Set pyhost_apps instead."
+    assert told[1].startswith("pyhost_apps.blog.requirements[1]: the template has no value: 'vault' is undefined")
+    assert (
+        told[2]
+        == "frontend_nginx_sites: this variable has no effect, because the playbooks set it. Set pyhost_apps instead."
+    )
     assert told[3].startswith("pyhost_apps.blog.domians: unknown key. Did you mean 'domains'? Valid keys: ")
     assert told[4].startswith("pyhost_apps.blog.domains: a value is required")
 
@@ -90,8 +94,10 @@ def test_what_a_template_leaves_out_is_not_there_and_names_stay_what_yaml_reads(
     code, output = _resolve(tmp_path, inventory)
     assert code != 0
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
-    assert told[0].startswith("pyhost_apps.False: the name is true or false, as YAML reads yes, no, on and off"), output
-    assert told[1].startswith("pyhost_apps.blog.env.True: the name is true or false"), output
+    assert told[0].startswith(
+        "pyhost_apps.False: the name is a boolean: YAML reads yes, no, on and off without quotes"
+    ), output
+    assert told[1].startswith("pyhost_apps.blog.env.True: the name is a boolean"), output
 
 
 def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:
@@ -102,7 +108,7 @@ def test_a_fact_is_a_value_once_it_is_gathered(tmp_path: Path) -> None:
     assert code != 0
     told = [line[2:] for line in output.splitlines() if line.startswith("- ")]
     for key, message in zip(("processes", "threads"), told, strict=True):
-        assert message.startswith(f"pyhost_apps.shop.{key}: no value: "), output
+        assert message.startswith(f"pyhost_apps.shop.{key}: the template has no value: "), output
         assert "gather facts in a play before the imported playbook, with `gather_facts: true`" in message, output
     code, output = _resolve(tmp_path, inventory, facts=True)
     assert code == 0, output
@@ -135,7 +141,7 @@ def test_files_of_the_controller_are_looked_at_before_any_host(tmp_path: Path) -
     assert code != 0
     told = sorted(line[2:] for line in output.splitlines() if line.startswith("- "))
     expected = [
-        f"frontend_cherokee_archive: {tmp_path}/cherokee.tgz has sha256:",
+        f"frontend_cherokee_archive: {tmp_path}/cherokee.tgz has the checksum sha256:",
         "pyhost_apps.shop.source.path: './nowhere' does not exist on the controller",
         f"pyhost_apps.wiki.source.archive: {tmp_path}/here is a folder. Write the path of a file.",
     ]

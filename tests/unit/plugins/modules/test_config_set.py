@@ -231,7 +231,7 @@ def test_an_application_that_prints_its_environment_tells_no_secret(
     params = finished({"files": [{**NAMES, "content": _rendered(*rendered)}]})
     said = "\n".join(
         [
-            "the start of pyhost-shop.service: ModuleNotFoundError: No module named 'shop_db'",
+            "starting pyhost-shop.service failed: ModuleNotFoundError: No module named 'shop_db'",
             "import importlib",
             '  File "/srv/pyhost/shop/current/code/shop.py", line 1',
             "could not connect to postgres://shop:hunter2-very-secret@db/shop, token abcdef0123456789",

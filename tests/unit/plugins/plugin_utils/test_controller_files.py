@@ -53,7 +53,7 @@ def test_what_is_there_is_no_problem_and_read_once(folder: Path) -> None:
             "p: {folder}/shop.tgz is a file. Write the folder that holds the code, or use `archive`.",
         ),
         ("code", False, "", "p: {folder}/code is a folder. Write the path of a file."),
-        ("shop.tgz", False, f"sha256:{'0' * 64}", "p: {folder}/shop.tgz has sha256:"),
+        ("shop.tgz", False, f"sha256:{'0' * 64}", "p: {folder}/shop.tgz has the checksum sha256:"),
         ("leads", True, "", "p: {folder}/leads: the link 'out' leads out of the folder"),
     ],
 )
@@ -94,13 +94,15 @@ def test_pairs_that_no_server_could_load() -> None:
     key, other = _key(), _key()
     certificate = _certificate(key, "a.example")
     assert _seen(certificate, _pem(other), "a.example")[0] == [
-        "p.tls.key: it does not belong to the first certificate. Write the key of that one, and the site's certificate"
-        " before those of its issuers."
+        "p.tls.key: this key does not belong to the first certificate in `certificate`. Write the site's certificate"
+        " first, those of its issuers after it, and here the key of the site's certificate."
     ]
     secret = _pem(key, serialization.BestAvailableEncryption(b"x"))
     for bad in (secret, certificate, "-----BEGIN PRIVATE KEY-----\nhunter2\n"):
         (problem,), _warned = _seen(certificate, bad, "a.example")
-        assert problem == "p.tls.key: this is not a PEM private key without a password. Check the text."
+        assert problem.startswith(
+            "p.tls.key: this is not a private key in PEM form, or it has a password. Write a PEM key"
+        )
     (problem,), _warned = _seen("-----BEGIN CERTIFICATE-----\nx", _pem(key), "a.example")
     assert problem.startswith("p.tls.certificate: this is not a certificate")
 
@@ -109,4 +111,5 @@ def test_what_visitors_would_be_warned_of_stops_no_run() -> None:
     key = _key()
     problems, warned = _seen(_certificate(key, "a.example", days=-1), _pem(key), "a.example", "b.example")
     assert problems == []
-    assert [text.removeprefix("p.tls.certificate: ")[:10] for text in warned] == ["it expired", "it is not "]
+    assert [text.split(" ")[3] for text in warned] == ["expired", "does"]
+    assert "does not cover b.example, " in warned[1]

@@ -188,7 +188,7 @@ def test_a_deleted_account_whose_number_is_taken(host: FakeHost, accounts: Accou
     host.add("alice", number, number, "", "/bin/bash")
     [problem] = accounts.problems([own("shop")])
     assert "was deleted on this host" in problem
-    assert "those of alice" in problem
+    assert "now belong to alice, but" in problem
     assert accounts.provide([own("blog")]) == ["blog"]
     assert "shop" not in host.passwd
 
@@ -210,7 +210,7 @@ def test_two_names_for_one_number(host: FakeHost, accounts: Accounts) -> None:
     number = host.passwd["shop"].pw_uid
     host.add("alias", number, number, "", NO_LOGIN)
     [problem] = accounts.problems([own("shop")])
-    assert "has the same number 999 as alias" in problem
+    assert "has the same user ID (999) as alias" in problem
 
 
 GECOS: dict[str, tuple[str, tuple[bool, bool]]] = {

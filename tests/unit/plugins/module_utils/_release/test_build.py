@@ -434,7 +434,7 @@ PLAN: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
     "checksum": (
         {"source": {"archive": URL, "checksum": "sha256:aa"}},
         {"fetch": fetch("bb")},
-        f"source.checksum: '{URL}' has the checksum sha256:bb, not sha256:aa",
+        f"source.checksum: {URL} has the checksum sha256:bb, not sha256:aa",
     ),
     "archive": (
         {"source": {"archive": URL}},
@@ -541,7 +541,7 @@ ADVICE = {
         says("x: No space left on device"),
         r"The disk of .*/shop/.* has [0-9]+ MiB left\. Make room",
     ),
-    "no memory": ("requirements", says("Killed"), "If it was killed for its memory, raise `limits.memory`"),
+    "no memory": ("requirements", says("Killed"), "If the step ran out of memory, raise `limits.memory`"),
     "no index": (
         "requirements",
         says("Failed to establish a new connection"),
@@ -562,18 +562,18 @@ ADVICE = {
         says("Host key verification failed.\nfatal: Could not read from remote repository."),
         r"git ran as the account '\w+'. Install a key and known_hosts for it in .*/shop/\.ssh",
     ),
-    "no compiler": ("requirements", says("error: command 'gcc' failed"), "Install the Debian packages"),
-    "no header": ("requirements", says("fatal error: libpq-fe.h: No such file"), "Install the Debian packages"),
-    "no program": ("requirements", says("Error: pg_config executable not found."), "Install the Debian packages"),
+    "no compiler": ("requirements", says("error: command 'gcc' failed"), "A compiler, header or library is"),
+    "no header": ("requirements", says("fatal error: libpq-fe.h: No such file"), "A compiler, header or library is"),
+    "no program": ("requirements", says("Error: pg_config executable not found."), "A compiler, header or library is"),
     "no such file of /proc": (
         "wsgi",
         says("FileNotFoundError: [Errno 2] No such file or directory: '/proc/meminfo'"),
-        "Write `proc: true` to show the files of /proc about the host",
+        "Write `proc: true` to show the host's files in /proc",
     ),
     "database in the code": (
         "wsgi",
         says("sqlite3.OperationalError: attempt to write a readonly database"),
-        "The application can write to .*/shop only",
+        "The application can write only to .*/shop ",
     ),
     "no network": ("wsgi", says("[Errno 97] Address family not supported by protocol"), ".*`network: true`"),
     "hangs": (

@@ -201,7 +201,9 @@ def test_what_cannot_be_removed_says_what_to_do(layout: Layout, monkeypatch: pyt
         raise TreeError(f"rm: cannot remove '{path}': Directory not empty")
 
     monkeypatch.setattr(removal.tree, "remove", remove)
-    with pytest.raises(TreeError, match=r"^absent: rm: .*Directory not empty. End what still writes there"):
+    with pytest.raises(
+        TreeError, match=r"^absent: rm: .*Directory not empty. Stop the process that still writes there"
+    ):
         Removal(layout, ["shop"], [], []).remove(is_check=False)
 
 

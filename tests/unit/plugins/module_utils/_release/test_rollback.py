@@ -69,7 +69,7 @@ def test_twice_is_further_back(layout: Layout) -> None:
         ),
         ({"shop": "../02bb"}, ["app shop: release '../02bb' is not on this host"]),
         ({"../shop": ""}, ["app ../shop: this is not a valid name of an application"]),
-        ({"new": ""}, ["app new: rollback: it is in apps too"]),
+        ({"new": ""}, ["app new: rollback: this application is in apps too"]),
         ({"wiki": "", "blog": "ff"}, ["app blog: release 'ff'", "app wiki: no release is live"]),
     ],
 )

@@ -153,7 +153,10 @@ def test_as_a_program(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "the archive cannot be unpacked: it is not a tar or zip archive\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the archive cannot be unpacked: the file is not a tar or zip archive\n",
+    )
 
 
 names = st.lists(st.sampled_from(["a", "b", "c", "..", "."]), min_size=1, max_size=4).map("/".join)

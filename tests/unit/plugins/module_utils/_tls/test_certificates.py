@@ -176,8 +176,8 @@ def test_what_no_server_could_load_is_refused_before_anything_is_made(world: Wor
     self_signed(world.root / "other", 30, "other.example")
     strange = {**given, "key": str(world.root / "other" / KEY)}
     for wrong, words in (
-        (strange, "the certificate of shop: no server could load it"),
-        (texts(strange), "the certificate of shop: no server could load it"),
+        (strange, "the certificate of shop: the certificate and its key cannot be loaded"),
+        (texts(strange), "the certificate of shop: the certificate and its key cannot be loaded"),
         ({**given, "key": "/nonexistent"}, "the certificate of shop: this host has no file /nonexistent"),
     ):
         with pytest.raises(PyhostError, match=words) as caught:
@@ -416,7 +416,7 @@ def test_a_path_that_others_may_lead_elsewhere_is_not_read_as_root(
         os.chown(link, 65534, -1, follow_symlinks=False)
         given = {**given, "key": str(link)}
     with pytest.raises(
-        PyhostError, match=r"is read as root, but accounts other than root may change .*\. Let the file"
+        PyhostError, match=r"root reads .*, but other accounts can change .*\. Make root the owner of the file"
     ):
         world.prepare(asked("given", **given))
     assert not world.tls.exists()

@@ -119,7 +119,7 @@ def test_nobody_touches_a_neighbour_that_was_broken_before(host: t.Any) -> None:
     assert failures == {}
     assert (_text(host, "shop"), _text(host, "wiki")) == ("new\n", GOOD)
     (warning,) = outcome.warnings
-    assert warning.startswith(f"{_unit('blog')} was not running well before this run")
+    assert warning.startswith(f"{_unit('blog')} was failing before this run and still is")
     assert f"words of {_unit('blog')} in the journal" in warning
     # Nor does it keep a failure of another one from being rolled back.
     _outcome, failures = apply(host, back_end(host, shop="DIES\n", blog="good at times\n", wiki="new\n"))
@@ -149,7 +149,7 @@ def test_a_port_that_moves_to_an_application_of_another_back_end(host: t.Any, fa
     wanted = _socket(host, "backend_uwsgi", "blog", "1000", (shop, blog))
     if fails:
         entries = [replace(entry, content=f"DIES\n{entry.content}") for entry in wanted.entries]
-        with pytest.raises(PyhostError, match=f"systemctl start of {blog} failed"):
+        with pytest.raises(PyhostError, match=f"systemctl start {blog} failed"):
             apply(host, replace(wanted, entries=tuple(entries)))
         assert host.units()[shop].active == "active"
         return
@@ -165,6 +165,6 @@ def test_a_port_that_moves_to_an_application_of_another_back_end(host: t.Any, fa
 
 def test_a_port_of_somebody_who_stays_is_not_taken(host: t.Any) -> None:
     apply(host, _socket(host, "backend_flup", "shop", "1000"))
-    with pytest.raises(PyhostError, match=r"systemctl start of pyhost-blog\.socket failed"):
+    with pytest.raises(PyhostError, match=r"systemctl start pyhost-blog\.socket failed"):
         apply(host, _socket(host, "backend_uwsgi", "blog", "1000"))
     assert host.units()["pyhost-shop.socket"].active == "active"

@@ -66,7 +66,9 @@ def test_an_endpoint_that_is_open_to_others_is_rolled_back(host: FakeHost, proof
     before = host.tree()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"127.0.0.1:{listener.getsockname()[1]}"
-        assert f"{endpoint}: accepts connections from this host itself" in str(host.refuse(_wish(host, endpoint)))
+        assert f"the endpoint {endpoint} accepts connections from accounts of this host" in str(
+            host.refuse(_wish(host, endpoint))
+        )
     assert host.tree() == before
     assert SOCKET not in host.running()
     assert len(proofs) == 1

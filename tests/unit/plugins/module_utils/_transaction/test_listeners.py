@@ -99,7 +99,17 @@ def test_a_process_without_a_unit() -> None:
     assert str(Listener(12, "python3", "")) == "python3 (process 12)"
 
 
-def test_nothing_is_changed_where_somebody_listens(host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("part", "variables"),
+    [
+        ("server", "`server_listen`"),
+        ("frontend_nginx", "`frontend_nginx_listen` or `frontend_nginx_listen_tls`"),
+        ("frontend_cherokee", "`frontend_cherokee_listen`"),
+    ],
+)
+def test_nothing_is_changed_where_somebody_listens(
+    host: t.Any, monkeypatch: pytest.MonkeyPatch, part: str, variables: str
+) -> None:
     """Not even tested; what gives way to the server may listen there."""
     asked: list[t.Any] = []
 
@@ -109,8 +119,11 @@ def test_nothing_is_changed_where_somebody_listens(host: t.Any, monkeypatch: pyt
 
     monkeypatch.setattr(type(host), "complaint", refuse)
     before = host.tree()
-    error = host.refuse(host.wish({"etc/server/main.conf": "new\n"}, listen=("80",)))
-    assert str(error).startswith("80: already in use by apache2 (process 7)\nNothing was changed. ")
+    error = host.refuse(host.wish({"etc/server/main.conf": "new\n"}, part=part, listen=("80",)))
+    assert str(error) == (
+        "80: already in use by apache2 (process 7)\n"
+        f"Nothing was changed. Stop the other program, or set other addresses with {variables}."
+    )
     assert (host.tree(), asked) == (before, [("80", {"server.service"})])
 
 

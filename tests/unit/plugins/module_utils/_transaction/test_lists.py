@@ -38,9 +38,9 @@ def test_a_list_removes_nothing_of_another_one(host: t.Any, made: Sites, first: 
     with pytest.raises(PyhostError) as caught:
         host.apply(made(host, "wiki", "forum", origin=second), check)
     assert str(caught.value) == (
-        f"server: this run would remove blog, shop, which the list '{first}' has set up on this host; the list of this"
-        f" run is '{second}'. Nothing of it was changed. A host has one list for server: describe them in this one too."
-        f" To remove them instead, run once with `-e server_list={first}`"
+        f"server: this run would remove blog, shop, which the list '{first}' set up on this host. The list of this run"
+        f" is '{second}'. Nothing was changed. To keep these applications, add them to '{second}'. To remove them, run"
+        f" once with `-e server_list={first}`."
     )
     assert {name: seen for name, seen in host.tree(everything=True).items() if ".lock" not in name} == {
         name: seen for name, seen in before.items() if ".lock" not in name
@@ -51,7 +51,7 @@ def test_a_list_removes_nothing_of_another_one(host: t.Any, made: Sites, first: 
 def test_a_list_that_has_them_all_takes_over(host: t.Any, made: Sites) -> None:
     host.apply(made(host, "shop", origin="own"))
     outcome = host.apply(made(host, "shop", "blog", origin="site"))
-    assert outcome.warnings == ["server: its list on this host is 'site' from now on; it was 'own'"]
+    assert outcome.warnings == ["server: the list on this host changes from 'own' to 'site'."]
     assert not host.apply(made(host, "shop", "blog", origin="site")).changed
     # It is this list's by now.
     assert host.apply(made(host, "blog", origin="site")).changed
@@ -73,7 +73,7 @@ def test_a_server_replaces_only_one_that_publishes_the_same(host: t.Any) -> None
     host.apply(sites(host, "shop", origin="site"))
     rival: dict[str, t.Any] = {"units": (RIVAL,), "part": "rival", "replaces": frozenset({"server"}), "origin": "own"}
     words = str(host.refuse(host.wish(RIVALS, **rival)))
-    assert words.startswith("server: this run would remove shop, which the list 'site' has set up")
+    assert words.startswith("server: this run would remove shop, which the list 'site' set up")
     assert "-e rival_list=site" in words
     assert SERVER in host.running()
     host.apply(host.wish({**RIVALS, "etc/rival/sites.conf": "# application shop\n"}, **rival))
@@ -85,7 +85,8 @@ def test_one_run_does_not_remove_what_it_has_set_up(host: t.Any) -> None:
     # As for its certificates.
     assert not host.apply(sites(host, "shop", origin="own", run="1")).changed
     assert str(host.refuse(sites(host, "blog", origin="own", run="1"))) == (
-        "server: this run would remove shop, which an earlier task of this run has set up. Nothing of it was changed."
-        " The role removes what its list does not have: call server once for a host, with all of them in its list"
+        "server: this run would remove shop, which an earlier task of this run set up. Nothing was changed. server"
+        " removes applications that its list does not contain. Call the role once for each host, with all applications"
+        " in one list."
     )
     assert host.apply(sites(host, "blog", origin="own", run="2")).changed

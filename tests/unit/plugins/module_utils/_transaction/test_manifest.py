@@ -67,8 +67,11 @@ def test_a_damaged_manifest_is_named_and_nothing_is_changed(host: t.Any, text: b
     before, running = host.tree(everything=True), host.running()
     for _ in range(2):
         words = str(host.refuse(host.wish({"etc/server/main.conf": "two\n"})))
-        assert words.startswith(f"{manifest}: damaged (") and "\n" not in words
-        assert "Nothing was changed. Restore it from a backup, or move it away and run again" in words
+        assert words.startswith(f"{manifest}: this file is damaged (") and "\n" not in words
+        assert (
+            "Nothing was changed. Restore the file from a backup. If you have none, move it away and run again: "
+            in words
+        )
     assert (host.tree(everything=True), host.running()) == (before, running)
     manifest.unlink()
     host.apply(host.wish({"etc/server/main.conf": "two\n"}))
@@ -81,7 +84,10 @@ def test_a_damaged_journal_is_named_and_nothing_is_changed(host: t.Any, text: by
     journal.write_bytes(text)
     before = host.tree(everything=True)
     words = str(host.refuse(host.wish({"etc/server/main.conf": "two\n"})))
-    assert words.startswith(f"{journal}: damaged (") and "the changes of the interrupted run stay" in words
+    assert (
+        words.startswith(f"{journal}: this file is damaged (")
+        and "the changes of the interrupted run are then kept" in words
+    )
     assert host.tree(everything=True) == before
 
 

@@ -51,14 +51,15 @@ def test_a_site_that_an_application_hides_is_named(
     (tmp_path / "folder").mkdir()
     (tmp_path / "gone").symlink_to("nowhere")
     found = list(own_sites(role, tmp_path, "shop.example", "*.shop.example").warnings(role))
-    assert [warning.partition(",")[0] for warning in found] == ([f"{file}: has {name.lower()} too"] if hidden else [])
+    site = f"{file}: this file contains a site for {name.lower()}"
+    assert [warning.partition(",")[0] for warning in found] == ([site] if hidden else [])
 
 
 def test_a_site_in_one_line_is_named_and_a_comment_is_not(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("server { listen 80; server_name shop.example; }\n")
     (tmp_path / "off").write_text("#server_name shop.example;\n    # server_name shop.example;\n")
     (warning,) = own_sites("frontend_nginx", tmp_path, "shop.example").warnings("frontend_nginx")
-    assert warning.startswith(f"{tmp_path}/mine: has shop.example too")
+    assert warning.startswith(f"{tmp_path}/mine: this file contains a site for shop.example")
 
 
 def test_a_run_warns_of_it(host: t.Any) -> None:
@@ -69,4 +70,4 @@ def test_a_run_warns_of_it(host: t.Any) -> None:
     )
     for check in (True, False, False):
         (warning,) = host.apply(wanted, check).warnings
-        assert warning.startswith(f"{mine}: has shop.example too, which server publishes.")
+        assert warning.startswith(f"{mine}: this file contains a site for shop.example, which server publishes too.")

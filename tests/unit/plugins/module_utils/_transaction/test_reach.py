@@ -81,11 +81,11 @@ def test_a_socket_that_nobody_reaches_proves_nothing(opened: ExitStack, monkeypa
 
 
 def test_a_proof_that_cannot_begin_says_why(opened: ExitStack) -> None:
-    with pytest.raises(PyhostError, match="could not begin: Failed to start transient socket unit"):
+    with pytest.raises(PyhostError, match="could not start: Failed to start transient socket unit"):
         reach.prove(_Unfiltered(opened, status=1))
 
 
 def test_an_endpoint_that_answers_its_own_host_is_named(opened: ExitStack) -> None:
     listening = _endpoint(opened.enter_context(socket.create_server(("127.0.0.1", 0))))
-    with pytest.raises(PyhostError, match=f"{listening}: accepts connections from this host itself"):
+    with pytest.raises(PyhostError, match=f"the endpoint {listening} accepts connections from accounts of this host"):
         reach.reject_open([listening])

@@ -44,32 +44,32 @@ FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
     ),
     "start": (
         unit(BLOG, "DIES\n"),
-        f"application blog: systemctl start of {BLOG} failed: Job for {BLOG} failed.\nwords of {BLOG} in the journal",
+        f"application blog: systemctl start {BLOG} failed: Job for {BLOG} failed.\nwords of {BLOG} in the journal",
     ),
     "reload": (
         {MAIN: "DIES\n"},
-        f"systemctl reload of {SERVER} failed: Job for {SERVER} failed.\nwords of {SERVER} in the journal",
+        f"systemctl reload {SERVER} failed: Job for {SERVER} failed.\nwords of {SERVER} in the journal",
     ),
     "crash loop": (
         unit(BLOG, "CRASHES\n"),
-        f"application blog: the start of {BLOG} failed: its state is active (fake)\nwords of {BLOG} in the journal",
+        f"application blog: starting {BLOG} failed: the unit is active (fake)\nwords of {BLOG} in the journal",
     ),
     "no end of the start": (
         unit(BLOG, "HANGS\n"),
-        f"application blog: the start of {BLOG} failed: its state is activating (fake)\nwords of {BLOG} in the journal",
+        f"application blog: starting {BLOG} failed: the unit is activating (fake)\nwords of {BLOG} in the journal",
     ),
     "probe": (
         {MAIN: "DEAF\n"},
-        "probe: http://127.0.0.1/ (Host: generation.invalid) did not answer with the new "
-        "generation 2 within 3 s. Its last answer: 1",
+        "probe: http://127.0.0.1/ (Host: generation.invalid) did not serve the new "
+        "configuration within 3 s (expected generation 2). Check that the front end listens there. Last answer: 1",
     ),
     "death after the reload": (
         {MAIN: "FALLS\n"},
-        f"the start of {SERVER} failed: its state is failed (fake)\nwords of {SERVER} in the journal",
+        f"starting {SERVER} failed: the unit is failed (fake)\nwords of {SERVER} in the journal",
     ),
     "unit without file": (
         {f"etc/systemd/system/{BLOG}": {"content": None}},
-        f"systemctl enable of {BLOG} failed: Unit {BLOG} not found.",
+        f"systemctl enable {BLOG} failed: Unit {BLOG} not found.",
     ),
 }
 
@@ -123,8 +123,11 @@ def test_old_files_that_do_not_start_either_are_told(host: t.Any, was_up: bool) 
     (host.system / SHOP).write_text("DIES\n", encoding="utf-8")
     files = with_users(host, {**SITES, MAIN: "DIES\n", **unit(SHOP, "fine\n")})
     error = str(host.refuse(host.wish(files, (SERVER, SHOP))))
-    assert "systemctl reload of server.service failed" in error
-    told = f"The old files are restored, but not active: application shop: systemctl restart of {SHOP} failed"
+    assert "systemctl reload server.service failed" in error
+    told = (
+        "The old files are restored, but activating them failed (the next run tries again):"
+        f" application shop: systemctl restart {SHOP} failed"
+    )
     # Of what was not up before nobody expects it.
     assert (told in error) == was_up
     assert host.litter() == []
@@ -155,7 +158,7 @@ def test_a_folder_in_the_way_is_told(host: t.Any) -> None:
 def test_a_damaged_manifest_is_told(host: t.Any) -> None:
     host.apply(old(host))
     (host.state / "server.json").write_text("{", encoding="utf-8")
-    assert f"{host.state}/server.json: damaged" in str(host.refuse(new(host)))
+    assert f"{host.state}/server.json: this file is damaged" in str(host.refuse(new(host)))
 
 
 # Killed, or out of space, at every point

@@ -59,11 +59,11 @@ def test_no_file_is_opened_for_the_words_of_a_unit(tmp_path: Path) -> None:
     # So that the wrong answer is one, instead of none.
     handle = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
     try:
-        error = blame("the start of pyhost-shop.service", f"{site}:4\n{pipe}:1", application="shop")
+        error = blame("starting pyhost-shop.service", f"{site}:4\n{pipe}:1", application="shop")
     finally:
         os.close(handle)
     assert error.details == {"application": "shop"}
-    assert str(error).startswith("application shop: the start of pyhost-shop.service: ")
+    assert str(error).startswith("application shop: starting pyhost-shop.service: ")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "link", "outside", "above", "large", "folder", "no path"])

@@ -40,8 +40,12 @@ def _problems(roles: Variables, front_end: str = "nginx") -> list[str]:
         ({"frontend_nginx_worker_connections": 0}, "nginx", "frontend_nginx_worker_connections: 0 is not"),
         ({"frontend_nginx_listen": [80]}, "nginx", "frontend_nginx_listen[0]: 80 is a number"),
         ({"frontend_nginx_listen": ["http"]}, "nginx", "frontend_nginx_listen[0]: 'http' is not"),
-        ({"backend_flup_other_apps": ["x"]}, "nginx", "backend_flup_other_apps: no effect: the playbooks set it"),
-        ({"backend_flup_web_group": True}, "nginx", "backend_flup_web_group: true is true or false, as YAML reads"),
+        (
+            {"backend_flup_other_apps": ["x"]},
+            "nginx",
+            "backend_flup_other_apps: this variable has no effect, because the playbooks set it",
+        ),
+        ({"backend_flup_web_group": True}, "nginx", "backend_flup_web_group: true is a boolean: YAML reads"),
         ({}, "cherokee", "frontend_cherokee_archive: one has no source for its server. Debian does not"),
         ({"frontend_cherokee_archive": ""}, "cherokee", "frontend_cherokee_archive: one has no source for its server"),
         (

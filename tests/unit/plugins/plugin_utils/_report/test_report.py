@@ -147,13 +147,13 @@ def test_table() -> None:
         "   one   front end  ",
         "   one   shop       ",
     )
-    assert rest == ["", "Everything is healthy and matches the inventory."]
+    assert rest == ["", "Everything in the inventory is healthy."]
     # Numbers end below each other, below the end of their column's name.
     assert shop[: head.index("MEMORY") + 6].endswith("MiB")
 
 
 def test_tables_of_nothing() -> None:
-    assert text.table(_report({"hosts": {}})) == "No hosts.\nEverything is healthy and matches the inventory.\n"
+    assert text.table(_report({"hosts": {}})) == "No hosts.\nEverything in the inventory is healthy.\n"
     bare = _report({"apps": {}, "hosts": {"one": {}}, "frontends": [], "backends": ["one"]})
     assert text.table(bare).splitlines()[1] == "   one   –     –       –"
 

@@ -104,7 +104,7 @@ def scgi(application, **pools):
 
 
 def load(code, wsgi):
-    """Return the application of the release that is in service now."""
+    """Return the application of the release that is live now."""
     # The first entry is the folder of this file, where other applications have theirs.
     sys.path[0] = code
     os.chdir(code)

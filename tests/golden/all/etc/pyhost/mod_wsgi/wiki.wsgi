@@ -1,5 +1,5 @@
 # Managed by Ansible (pyhost.web): changes here are lost
-"""Load application wiki from the release that is in service when the process starts."""
+"""Load application wiki from the release that is live when the process starts."""
 
 import importlib
 import operator

@@ -1,5 +1,5 @@
 # Managed by Ansible (pyhost.web): changes here are lost
-"""Load application uwsgi-uwsgi from the release that is in service when the worker starts; let the worker end."""
+"""Load application uwsgi-uwsgi from the release that is live when the worker starts; let the worker end."""
 
 import contextlib
 import importlib
