@@ -77,6 +77,6 @@ def test_a_release_comes_into_service_and_goes_back_over_tls(not_loaded: str) ->
             for app, (domain, mount) in chosen.items():
                 change, answer, url = told(output, host)[app]
                 assert (change.startswith("release "), answer[:6]) == (True, "200 in")
-                assert url == f"https://{domain}{mount or '/'}"
+                assert url == f"https://{domain}{mount}/env"
             late = re.escape(f"{host.backend.hostname}: late-{release(host)}.example has only a temporary")
             assert re.search(late + r" self-signed certificate, until [0-9-]{10}\. Run pyhost.web.site", output)
