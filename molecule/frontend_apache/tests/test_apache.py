@@ -152,7 +152,7 @@ def test_a_port_that_somebody_else_holds_is_refused_beforehand() -> None:
         host.check_output("systemctl stop pyhost-squatter")
     assert code != 0
     told = messages(output)
-    assert ["127.0.0.1:8098: python3 (process" in message for message in told] == [True] * len(HOSTS)
+    assert ["127.0.0.1:8098: already in use by python3 (process" in message for message in told] == [True] * len(HOSTS)
     assert ([_reloads(host) for host in HOSTS], failures) == (reloads, [])
 
 
