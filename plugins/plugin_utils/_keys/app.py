@@ -404,7 +404,8 @@ APP: tuple[Key, ...] = (
     Key(
         "state",
         "str",
-        "Desired state. absent removes all of the application except its data.",
+        "Desired state. absent ends the processes of the application and removes its service, site and code. Its data,"
+        " account and logs stay.",
         default="present",
         choices=("present", "absent"),
         example="absent",
@@ -412,8 +413,8 @@ APP: tuple[Key, ...] = (
     Key(
         "purge",
         "bool",
-        "Whether to remove the data too, with state absent. This also kills all processes of the account and locks"
-        " it. Only an application of the same name, or one that names the account in user, can get it back.",
+        "Whether to remove the data too, with state absent, and to lock the account. Only an application of the same"
+        " name, or one that names the account in user, can get it back.",
         default=False,
         example=True,
     ),
