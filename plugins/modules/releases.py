@@ -482,7 +482,7 @@ class _Run:
             self.builder.blame(self.handover.begin())
         await self.builder.plan(self.problems)
         if self.builder.problems:
-            raise Problems(self.builder.problems)
+            self.builder.reject()
         if self.is_check:
             return []
         if needed := self.builder.needed():
