@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..plugin_utils._action import HostAction
 
 
@@ -14,7 +12,3 @@ class ActionModule(HostAction):
 
     MODULE = "pyhost.web.certificates"
     _supports_diff = False
-
-    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the module's result."""
-        return self.execute(args, variables)

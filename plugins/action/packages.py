@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..plugin_utils._action import HostAction
 
 
@@ -13,7 +11,3 @@ class ActionModule(HostAction):
     """Runs the module."""
 
     MODULE = "pyhost.web.packages"
-
-    def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the module's result."""
-        return self.execute(args, variables)

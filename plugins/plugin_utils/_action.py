@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import time
 import typing as t
-from abc import abstractmethod
 from pathlib import Path
 
 from ansible import constants
@@ -100,9 +99,9 @@ class HostAction(ActionBase):
     _supports_check_mode = True
     _supports_async = False
 
-    @abstractmethod
     def work(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the result, for the arguments of the task and the variables of the host."""
+        return self.execute(args, variables)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
