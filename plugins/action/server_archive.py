@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._contents import file_digest, wrong_checksum
-from ..module_utils._packages.archive import CHECKSUM
+from ..module_utils._contents import CHECKSUM, file_digest, wrong_checksum
 from ..plugin_utils._action import Failure, HostAction, folders
 from ..plugin_utils._source_folder import FolderError, find
 

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import stat
 import tarfile
 from pathlib import Path
+
+CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def line(name: str, kind: str, *content: str) -> bytes:

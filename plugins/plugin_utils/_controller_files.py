@@ -20,8 +20,6 @@ with contextlib.suppress(ImportError):
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-_UTC = datetime.UTC
-
 Folders = Callable[[str], Sequence[Path]]
 """Returns where relative paths of a host begin."""
 

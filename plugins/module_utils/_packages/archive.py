@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._contents import wrong_checksum
+from .._contents import CHECKSUM, wrong_checksum
 from .._errors import PyhostError
 from .._fs import Node, replace
 from .._mask import addresses
@@ -29,7 +29,6 @@ from .apt import Packages, read
 MARK = ".pyhost-archive"
 """File in a tree that came from an archive; it holds the archive's digest."""
 
-CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})+")
 
 Run = t.Callable[[list[str]], "tuple[int, str, str]"]

@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from ...module_utils._catalog import BACK_ENDS
+from ...module_utils._contents import CHECKSUM
 from .key import show
 
 # Accounts and groups of Debian's base-passwd, of systemd and of usual packages, and the logins of Debian's images. The
@@ -401,9 +402,9 @@ def network(value: t.Any) -> str:
 
 def digest(value: t.Any) -> str:
     """Take the SHA-256 digest of a file."""
-    if re.fullmatch(r"[0-9a-f]{64}", str(value)):
+    if CHECKSUM.fullmatch(f"sha256:{value}"):
         raise ValueError(f"{show(value)} is a digest without its algorithm. Write `sha256:` before it.")
-    if not re.fullmatch(r"sha256:[0-9a-f]{64}", str(value)):
+    if not CHECKSUM.fullmatch(str(value)):
         raise ValueError(f"{show(value)} is not valid. Write sha256: and 64 hexadecimal digits.")
     return str(value)
 
